@@ -1,0 +1,17 @@
+/* Unsafe or surprising library functions become compile errors. The build includes this file into
+ * every source file (meson: -include), so no file can forget it.
+ * Idea: git's banned.h. */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
+#pragma GCC poison atoi atol atoll strtok
+#pragma GCC poison gmtime localtime ctime asctime
+#pragma GCC poison system popen
+
+#endif
