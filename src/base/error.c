@@ -94,28 +94,28 @@ int error_errno(struct error *err, int errnum, const char *fmt, ...)
 	return error_set(err, code, "%s: %s", what, strerror(errnum));
 }
 
-int error_hint(struct error *err, const char *fmt, ...)
+int error_hint(struct error *err, int code, const char *fmt, ...)
 {
 	if (!err)
-		return ERR_INTERNAL;
+		return code;
 	va_list ap;
 	va_start(ap, fmt);
 	char *hint = format(fmt, ap);
 	va_end(ap);
 	free(err->hint);
 	err->hint = hint;
-	return (int)err->code;
+	return code;
 }
 
-int error_details(struct error *err, json_t *details)
+int error_details(struct error *err, int code, json_t *details)
 {
 	if (!err) {
 		json_decref(details);
-		return ERR_INTERNAL;
+		return code;
 	}
 	json_decref(err->details);
 	err->details = details;
-	return (int)err->code;
+	return code;
 }
 
 json_t *error_to_json(const struct error *err)
@@ -134,8 +134,8 @@ int error_from_json(json_t *json, struct error *err)
 	(void)error_set(err, code ? error_code_of(code) : ERR_INTERNAL, "%s",
 			message ? message : "no message");
 	if (hint)
-		(void)error_hint(err, "%s", hint);
+		(void)error_hint(err, (int)err->code, "%s", hint);
 	if (json_is_object(json_object_get(e, "details")))
-		(void)error_details(err, json_incref(json_object_get(e, "details")));
+		(void)error_details(err, (int)err->code, json_incref(json_object_get(e, "details")));
 	return (int)err->code;
 }

@@ -66,10 +66,11 @@ void error_release(struct error *err);
 int error_set(struct error *err, enum error_code code, const char *fmt, ...) _printf_(3, 4);
 /* The same with errno's text appended; ENOSPC and EDQUOT become ERR_DISK_FULL. `errnum` > 0. */
 int error_errno(struct error *err, int errnum, const char *fmt, ...) _printf_(3, 4);
-/* Says what to do next; keeps the code and message. Returns err's code. */
-int error_hint(struct error *err, const char *fmt, ...) _printf_(2, 3);
-/* Attaches details; takes ownership of `details`. Returns err's code. */
-int error_details(struct error *err, json_t *details);
+/* Says what to do next, and returns `code`, so that both fit one statement:
+ *   return error_hint(err, error_set(err, ERR_REFUSED, "it is locked"), "unlock it first"); */
+int error_hint(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+/* Attaches details (ownership taken) and returns `code`. */
+int error_details(struct error *err, int code, json_t *details);
 /* {"error":{"code","message","hint","details"}}; a new reference. */
 json_t *error_to_json(const struct error *err);
 /* The inverse of error_to_json; tolerates missing fields. Returns the code. */

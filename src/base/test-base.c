@@ -93,7 +93,7 @@ static void test_error_table_and_json(void **state)
 	(void)state;
 	autoerror err = {0}, back = {0};
 	assert_int_equal(error_set(&err, ERR_AMBIGUOUS, "two peers are named %s", "x"), ERR_AMBIGUOUS);
-	assert_int_equal(error_hint(&err, "say which"), ERR_AMBIGUOUS);
+	assert_int_equal(error_hint(&err, ERR_AMBIGUOUS, "say which"), ERR_AMBIGUOUS);
 	json_auto_t *json = error_to_json(&err);
 	assert_int_equal(error_from_json(json, &back), ERR_AMBIGUOUS);
 	assert_string_equal(back.message, "two peers are named x");

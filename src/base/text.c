@@ -73,8 +73,8 @@ int circle_name_check(const char *name, struct error *err)
 		ok = name_char(name[i]);
 	if (ok)
 		return 0;
-	(void)error_set(err, ERR_INVALID, "not a circle name");
-	return error_hint(err, "use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -");
+	return error_hint(err, error_set(err, ERR_INVALID, "not a circle name"),
+			  "use 1 to 64 of A-Z a-z 0-9 _ and -, not starting with -");
 }
 
 /* Rules of git-check-ref-format(1) for one path component. */
@@ -113,8 +113,9 @@ int branch_name_check(const char *name, struct error *err)
 		return 0;
 	autostrbuf shown = STRBUF_INIT(1024);
 	text_escape(name, len > 200 ? 200 : len, false, &shown);
-	(void)error_set(err, ERR_INVALID, "'%s' is not a branch name", strbuf_str(&shown));
-	return error_hint(err, "use a name such as feat/login: no spaces, no ~ ^ : ? * [ \\, no leading -");
+	int code = error_set(err, ERR_INVALID, "'%s' is not a branch name", strbuf_str(&shown));
+	return error_hint(err, code,
+			  "use a name such as feat/login: no spaces, no ~ ^ : ? * [ \\, no leading -");
 }
 
 unsigned text_distance(const char *a, const char *b)
