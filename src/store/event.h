@@ -16,8 +16,9 @@ struct event {
 
 /* Records an event and wakes its subject; takes ownership of `data` (may be NULL). */
 void event_emit(struct store *s, const char *kind, const char *subject, const char *plan_id, json_t *data);
-/* The next event of this turn that no reaction has seen yet, or NULL; owned by the store. */
-const struct event *event_take(struct store *s);
+/* Takes the next event of this turn that no reaction has seen yet; its pointers stay owned by the store and
+ * valid until the turn is undone or the next begins. False when there is none. */
+bool event_take(struct store *s, struct event *ret);
 /* Events of the committed turn, for live streams: valid until the next store_begin. */
 const struct event *store_events(const struct store *s, size_t *ret_n);
 /* {"id","at","event","subject","plan","data"}; a new reference. */

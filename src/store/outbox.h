@@ -23,11 +23,11 @@ struct effect_kind {
 
 struct effect {
 	int64_t id;
-	const char *kind; /* these point into the query or the row that was read */
-	const char *subject;
-	const char *lane;
-	json_t *args; /* owned */
-	bool probe;   /* an earlier try may have done part of it */
+	char *kind; /* owned, like all of it */
+	char *subject;
+	char *lane;
+	json_t *args;
+	bool probe; /* an earlier try may have done part of it */
 	int tries;
 };
 

@@ -12,18 +12,23 @@ static const char initial[] =
 	"CREATE TABLE peer ("
 	" peer_id TEXT PRIMARY KEY, name TEXT NOT NULL, circle TEXT NOT NULL, role TEXT NOT NULL,"
 	" backend TEXT NOT NULL, profile TEXT, path TEXT, branch TEXT, repo_id TEXT, description TEXT,"
-	" status TEXT NOT NULL,"	      /* online | offline */
-	" turn_state TEXT,"		      /* idle | working | awaiting_input | pending_first_turn */
-	" live INTEGER NOT NULL,"	      /* 1 while it holds its name: online, or expected to come */
-	" epoch INTEGER NOT NULL DEFAULT 0,"  /* grows with each registration (I5) */
+	" status TEXT NOT NULL,"	     /* online | offline */
+	" turn_state TEXT,"		     /* idle | working | awaiting_input | pending_first_turn */
+	" live INTEGER NOT NULL,"	     /* 1 while it holds its name: online, or expected to come */
+	" epoch INTEGER NOT NULL DEFAULT 0," /* grows with each registration (I5) */
 	" pid INTEGER, start_time INTEGER, boot_id TEXT,"
-	" transport TEXT, spawn_id TEXT, parent_peer TEXT, plan_id TEXT, do_not_disturb INTEGER NOT NULL DEFAULT 0,"
-	" offline_cause TEXT, offline_at INTEGER, created_at INTEGER NOT NULL, last_seen INTEGER NOT NULL) STRICT;"
+	" transport TEXT, spawn_id TEXT, parent_peer TEXT, plan_id TEXT, do_not_disturb INTEGER NOT NULL "
+	"DEFAULT 0,"
+	" offline_cause TEXT, offline_at INTEGER, created_at INTEGER NOT NULL, last_seen INTEGER NOT NULL) "
+	"STRICT;"
 	"CREATE INDEX peer_name ON peer(name) WHERE live = 1;"
 	"CREATE INDEX peer_live ON peer(live, circle);"
 	/* the processes that prove who a caller is (I2): agents, and terminals that Coppice started */
 	"CREATE TABLE session ("
-	" session_id INTEGER PRIMARY KEY, peer_id TEXT NOT NULL REFERENCES peer, kind TEXT NOT NULL," /* agent | terminal */
+	" session_id INTEGER PRIMARY KEY, peer_id TEXT NOT NULL REFERENCES peer, kind TEXT NOT NULL," /* agent
+													 |
+													 terminal
+												       */
 	" pid INTEGER NOT NULL, start_time INTEGER NOT NULL, boot_id TEXT NOT NULL, epoch INTEGER NOT NULL,"
 	" spawn_id TEXT, pane_id TEXT, tty INTEGER,"
 	" started_at INTEGER NOT NULL, ended_at INTEGER, cause TEXT) STRICT;"
@@ -36,14 +41,20 @@ static const char initial[] =
 	" created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	/* messages and their ladder (D1): seq is the order of storing (D3) */
 	"CREATE TABLE message ("
-	" seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL," /* ask | notify | reply | system */
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL," /* ask | notify
+												  | reply |
+												  system */
 	" from_peer TEXT, from_kind TEXT NOT NULL, from_name TEXT NOT NULL,"
-	" to_peer TEXT NOT NULL REFERENCES peer, text TEXT NOT NULL, about TEXT," /* the ask that a reply or notice is about */
-	" step TEXT NOT NULL, shown INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL, dead_at INTEGER, dead_reason TEXT) STRICT;"
-	"CREATE INDEX message_waiting ON message(to_peer, seq) WHERE step IN ('stored','offered','submitted') AND dead_at IS NULL;"
+	" to_peer TEXT NOT NULL REFERENCES peer, text TEXT NOT NULL, about TEXT," /* the ask that a reply or
+										     notice is about */
+	" step TEXT NOT NULL, shown INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL, dead_at INTEGER, "
+	"dead_reason TEXT) STRICT;"
+	"CREATE INDEX message_waiting ON message(to_peer, seq) WHERE step IN "
+	"('stored','offered','submitted') AND dead_at IS NULL;"
 	"CREATE INDEX message_dead ON message(dead_at) WHERE dead_at IS NOT NULL;"
 	"CREATE TABLE delivery ("
-	" message_id TEXT NOT NULL, n INTEGER NOT NULL, step TEXT NOT NULL, at INTEGER NOT NULL, transport TEXT, reason TEXT,"
+	" message_id TEXT NOT NULL, n INTEGER NOT NULL, step TEXT NOT NULL, at INTEGER NOT NULL, transport "
+	"TEXT, reason TEXT,"
 	" PRIMARY KEY (message_id, n)) STRICT, WITHOUT ROWID;"
 	/* asks: open until they end exactly once (A2) */
 	"CREATE TABLE question ("
@@ -59,69 +70,99 @@ static const char initial[] =
 	" job_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT, state TEXT NOT NULL, reason TEXT,"
 	" branch TEXT, repo_id TEXT, plan_id TEXT, peer_id TEXT," /* peer_id: who is to do it, or does it */
 	" attempt INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,"
-	" max_attempts INTEGER NOT NULL DEFAULT 1, retry_state TEXT NOT NULL DEFAULT 'resume', backoff INTEGER NOT NULL DEFAULT 0,"
+	" max_attempts INTEGER NOT NULL DEFAULT 1, retry_state TEXT NOT NULL DEFAULT 'resume', backoff "
+	"INTEGER NOT NULL DEFAULT 0,"
 	" summary TEXT, data TEXT, cancel_requested INTEGER NOT NULL DEFAULT 0,"
-	" created_by TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
+	" created_by TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, ended_at INTEGER) "
+	"STRICT;"
 	"CREATE INDEX job_open ON job(state) WHERE ended_at IS NULL;"
 	"CREATE INDEX job_plan ON job(plan_id) WHERE plan_id IS NOT NULL;"
-	"CREATE TABLE job_dep (job_id TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL REFERENCES job, PRIMARY KEY (job_id, needs)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE job_dep (job_id TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL REFERENCES job, "
+	"PRIMARY KEY (job_id, needs)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX job_dep_needs ON job_dep(needs);"
 	"CREATE TABLE attempt ("
-	" job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, fence INTEGER NOT NULL UNIQUE, peer_id TEXT,"
+	" job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, fence INTEGER NOT NULL UNIQUE, peer_id "
+	"TEXT,"
 	" state TEXT NOT NULL," /* running | completed | failed | interrupted | cancelled */
-	" reason TEXT, started_at INTEGER NOT NULL, ended_at INTEGER, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE artifact (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE job_request (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT NULL, by TEXT, text TEXT, at INTEGER NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
+	" reason TEXT, started_at INTEGER NOT NULL, ended_at INTEGER, PRIMARY KEY (job_id, n)) STRICT, "
+	"WITHOUT ROWID;"
+	"CREATE TABLE artifact (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT NULL, "
+	"value TEXT NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE job_request (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT "
+	"NULL, by TEXT, text TEXT, at INTEGER NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
 	/* repositories and worktrees (W) */
-	"CREATE TABLE repo (repo_id TEXT PRIMARY KEY, common_dir TEXT NOT NULL UNIQUE, main TEXT, name TEXT NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE repo (repo_id TEXT PRIMARY KEY, common_dir TEXT NOT NULL UNIQUE, main TEXT, name TEXT "
+	"NOT NULL, created_at INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE worktree ("
-	" worktree_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path TEXT NOT NULL, git_dir TEXT,"
-	" base TEXT, base_commit TEXT, created_branch INTEGER NOT NULL DEFAULT 0, adopted INTEGER NOT NULL DEFAULT 0,"
+	" worktree_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path "
+	"TEXT NOT NULL, git_dir TEXT,"
+	" base TEXT, base_commit TEXT, created_branch INTEGER NOT NULL DEFAULT 0, adopted INTEGER NOT NULL "
+	"DEFAULT 0,"
 	" state TEXT NOT NULL," /* creating | live | removing | removed */
 	" peer_id TEXT, plan_id TEXT, created_at INTEGER NOT NULL, removed_at INTEGER) STRICT;"
-	"CREATE UNIQUE INDEX worktree_branch ON worktree(repo_id, branch) WHERE state IN ('creating','live','removing');"
+	"CREATE UNIQUE INDEX worktree_branch ON worktree(repo_id, branch) WHERE state IN "
+	"('creating','live','removing');"
 	"CREATE INDEX worktree_path ON worktree(path) WHERE state = 'live';"
-	"CREATE TABLE branch_owner (repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, peer_id TEXT NOT NULL REFERENCES peer, since INTEGER NOT NULL, PRIMARY KEY (repo_id, branch)) STRICT, WITHOUT ROWID;"
-	"CREATE TABLE landed_cache (repo_id TEXT NOT NULL REFERENCES repo, pair TEXT NOT NULL, landed TEXT NOT NULL, PRIMARY KEY (repo_id, pair)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE branch_owner (repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, peer_id "
+	"TEXT NOT NULL REFERENCES peer, since INTEGER NOT NULL, PRIMARY KEY (repo_id, branch)) STRICT, "
+	"WITHOUT ROWID;"
+	"CREATE TABLE landed_cache (repo_id TEXT NOT NULL REFERENCES repo, pair TEXT NOT NULL, landed TEXT "
+	"NOT NULL, PRIMARY KEY (repo_id, pair)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE trash ("
-	" trash_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path TEXT NOT NULL, info TEXT NOT NULL,"
+	" trash_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path TEXT "
+	"NOT NULL, info TEXT NOT NULL,"
 	" state TEXT NOT NULL," /* kept | restoring | restored | purging | purged */
 	" removed_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX trash_kept ON trash(repo_id, branch) WHERE state = 'kept';"
 	/* plans */
 	"CREATE TABLE plan ("
-	" plan_id TEXT PRIMARY KEY, file TEXT NOT NULL, dir TEXT NOT NULL, repo_id TEXT NOT NULL REFERENCES repo, target TEXT NOT NULL,"
+	" plan_id TEXT PRIMARY KEY, file TEXT NOT NULL, dir TEXT NOT NULL, repo_id TEXT NOT NULL REFERENCES "
+	"repo, target TEXT NOT NULL,"
 	" circle TEXT NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL," /* running | done | cancelled */
 	" created_by TEXT, created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX plan_running ON plan(state) WHERE ended_at IS NULL;"
 	"CREATE TABLE task ("
-	" plan_id TEXT NOT NULL REFERENCES plan, branch TEXT NOT NULL, n INTEGER NOT NULL, spec TEXT NOT NULL, state TEXT NOT NULL,"
-	" reason TEXT, job_id TEXT NOT NULL REFERENCES job, peer_id TEXT, worktree_id TEXT, change_id TEXT, updated_at INTEGER NOT NULL,"
+	" plan_id TEXT NOT NULL REFERENCES plan, branch TEXT NOT NULL, n INTEGER NOT NULL, spec TEXT NOT "
+	"NULL, state TEXT NOT NULL,"
+	" reason TEXT, job_id TEXT NOT NULL REFERENCES job, peer_id TEXT, worktree_id TEXT, change_id TEXT, "
+	"updated_at INTEGER NOT NULL,"
 	" PRIMARY KEY (plan_id, branch)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX task_job ON task(job_id);"
 	"CREATE INDEX task_worktree ON task(worktree_id);"
 	/* changes and their train (L) */
 	"CREATE TABLE change ("
-	" change_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, repo_id TEXT NOT NULL REFERENCES repo, plan_id TEXT, branch TEXT NOT NULL, target TEXT NOT NULL,"
-	" how TEXT NOT NULL, gate TEXT, gate_tries INTEGER NOT NULL DEFAULT 1," /* gate: JSON list, [] for `none`, null when not configured */
+	" change_id TEXT PRIMARY KEY, seq INTEGER NOT NULL, repo_id TEXT NOT NULL REFERENCES repo, plan_id "
+	"TEXT, branch TEXT NOT NULL, target TEXT NOT NULL,"
+	" how TEXT NOT NULL, gate TEXT, gate_tries INTEGER NOT NULL DEFAULT 1," /* gate: JSON list, [] for
+										   `none`, null when not
+										   configured */
 	" state TEXT NOT NULL," /* queued | building | testing | ready | landed | ejected | blocked */
-	" head TEXT, base_commit TEXT, built TEXT, landed_as TEXT, reason TEXT, builds INTEGER NOT NULL DEFAULT 0,"
+	" head TEXT, base_commit TEXT, built TEXT, landed_as TEXT, reason TEXT, builds INTEGER NOT NULL "
+	"DEFAULT 0,"
 	" approved INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX change_train ON change(repo_id, target, seq) WHERE ended_at IS NULL;"
-	"CREATE TABLE change_dep (change_id TEXT NOT NULL REFERENCES change, needs TEXT NOT NULL, PRIMARY KEY (change_id, needs)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE change_dep (change_id TEXT NOT NULL REFERENCES change, needs TEXT NOT NULL, PRIMARY "
+	"KEY (change_id, needs)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX change_dep_needs ON change_dep(needs);"
-	"CREATE TABLE gate_run (change_id TEXT NOT NULL REFERENCES change, n INTEGER NOT NULL, tree TEXT NOT NULL, command TEXT NOT NULL, result TEXT NOT NULL, tries INTEGER NOT NULL, log TEXT, at INTEGER NOT NULL, PRIMARY KEY (change_id, n)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE gate_run (change_id TEXT NOT NULL REFERENCES change, n INTEGER NOT NULL, tree TEXT NOT "
+	"NULL, command TEXT NOT NULL, result TEXT NOT NULL, tries INTEGER NOT NULL, log TEXT, at INTEGER NOT "
+	"NULL, PRIMARY KEY (change_id, n)) STRICT, WITHOUT ROWID;"
 	/* the machinery: effects, timers, answers, events */
 	"CREATE TABLE outbox ("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, repeat INTEGER NOT NULL, subject TEXT, lane TEXT, args TEXT NOT NULL,"
-	" state TEXT NOT NULL, probe INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, result TEXT,"
+	" id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, repeat INTEGER NOT NULL, subject TEXT, "
+	"lane TEXT, args TEXT NOT NULL,"
+	" state TEXT NOT NULL, probe INTEGER NOT NULL DEFAULT 0, tries INTEGER NOT NULL DEFAULT 0, result "
+	"TEXT,"
 	" created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX outbox_open ON outbox(state, id) WHERE ended_at IS NULL;"
-	"CREATE TABLE timer (kind TEXT NOT NULL, subject TEXT NOT NULL, due_at INTEGER NOT NULL, PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE timer (kind TEXT NOT NULL, subject TEXT NOT NULL, due_at INTEGER NOT NULL, PRIMARY KEY "
+	"(kind, subject)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX timer_due ON timer(due_at);"
-	"CREATE TABLE answer (key TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE answer (key TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL, status INTEGER NOT NULL, "
+	"body TEXT NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX answer_at ON answer(at);"
-	"CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL, plan_id TEXT, data TEXT) STRICT;"
+	"CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind TEXT NOT NULL, "
+	"subject TEXT NOT NULL, plan_id TEXT, data TEXT) STRICT;"
 	"CREATE INDEX event_plan ON event(plan_id, id) WHERE plan_id IS NOT NULL;";
 
 const char *const schema_migrations[] = {initial, NULL};

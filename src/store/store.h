@@ -67,12 +67,13 @@ struct query {
 	struct store *store;
 	struct sqlite3_stmt *stmt;
 	bool done;
+	bool own; /* a second use of a statement that is already open: finalized on release */
 };
 
 #define autoquery _cleanup_(query_release) struct query
 
 /* A SELECT (or INSERT … RETURNING). Use as: autoquery q = db_query(s, "SELECT …", "s", id);
- * while (query_next(&q)) … The same literal may not be open twice at once: recursion needs query_release. */
+ * while (query_next(&q)) … */
 struct query db_query(struct store *s, const char *sql, const char *types, ...);
 bool query_next(struct query *q);
 void query_release(struct query *q);

@@ -1,0 +1,238 @@
+/* Tests of the store: the turn, savepoints, effects, timers, kept answers, versions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "store/answer.h"
+#include "store/event.h"
+#include "store/outbox.h"
+#include "store/store.h"
+#include "store/timer.h"
+
+struct fixture {
+	char dir[32];
+	char *path;
+	struct store *s;
+};
+
+static struct store *open_at(const char *path)
+{
+	struct store *s = NULL;
+	autoerror err = {0};
+	if (store_open(path, os_env_real(), NULL, &s, &err))
+		print_error("%s\n", err.message);
+	return s;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/coppice-test-XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	f->path = xasprintf("%s/db", f->dir);
+	f->s = open_at(f->path);
+	assert_non_null(f->s);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	store_close(f->s);
+	static const char *const suffixes[] = {"", "-wal", "-journal", "-shm"};
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		autofree char *path = xasprintf("%s%s", f->path, suffixes[i]);
+		(void)unlink(path);
+	}
+	(void)rmdir(f->dir);
+	free(f->path);
+	free(f);
+	return 0;
+}
+
+static void begin(struct store *s)
+{
+	autoerror err = {0};
+	assert_int_equal(store_begin(s, &err), 0);
+}
+
+static void commit(struct store *s)
+{
+	autoerror err = {0};
+	assert_int_equal(store_commit(s, &err), 0);
+}
+
+static void test_one_failing_request_rolls_back_alone(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->s;
+	begin(s);
+	store_save(s);
+	event_emit(s, "kept", "x", NULL, NULL);
+	store_keep(s);
+	store_save(s);
+	event_emit(s, "undone", "y", NULL, NULL);
+	store_undo(s);
+	commit(s);
+	size_t n = 0;
+	const struct event *events = store_events(s, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(events[0].kind, "kept");
+	begin(s);
+	assert_int_equal(db_int(s, -1, "SELECT count(*) FROM event", ""), 1);
+	commit(s);
+}
+
+static void test_committed_survives_reopening_uncommitted_does_not(void **state)
+{
+	struct fixture *f = *state;
+	begin(f->s);
+	event_emit(f->s, "a", "x", NULL, NULL);
+	commit(f->s);
+	begin(f->s);
+	event_emit(f->s, "b", "x", NULL, NULL);
+	store_close(f->s);
+	f->s = open_at(f->path);
+	begin(f->s);
+	assert_int_equal(db_int(f->s, -1, "SELECT count(*) FROM event", ""), 1);
+	commit(f->s);
+}
+
+static const struct effect_kind repeatable = {"a", EFFECT_REPEATABLE};
+static const struct effect_kind probe = {"b", EFFECT_PROBE};
+static const struct effect_kind once = {"c", EFFECT_ONCE};
+
+static void test_W11_effects_recover_by_their_kind(void **state)
+{
+	struct fixture *f = *state;
+	begin(f->s);
+	int64_t ids[3] = {effect_add(f->s, &repeatable, "s", NULL, json_object()),
+			  effect_add(f->s, &probe, "s", NULL, json_object()),
+			  effect_add(f->s, &once, "s", NULL, json_object())};
+	for (int i = 0; i < 3; i++) {
+		struct effect e;
+		assert_true(effect_start_next(f->s, &e));
+		assert_int_equal(e.id, ids[i]);
+		assert_false(e.probe);
+		effect_release(&e);
+	}
+	commit(f->s);
+	store_close(f->s);
+	f->s = open_at(f->path);
+	begin(f->s);
+	effect_recover(f->s);
+	assert_string_equal(effect_state(f->s, ids[2], NULL), "unknown");
+	struct effect e;
+	assert_true(effect_start_next(f->s, &e));
+	assert_string_equal(e.kind, "a");
+	assert_false(e.probe);
+	effect_release(&e);
+	assert_true(effect_start_next(f->s, &e));
+	assert_string_equal(e.kind, "b");
+	assert_true(e.probe);
+	assert_int_equal(e.tries, 2);
+	effect_release(&e);
+	assert_false(effect_start_next(f->s, &e));
+	commit(f->s);
+}
+
+static void test_effects_of_a_lane_keep_their_order(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->s;
+	begin(s);
+	int64_t first = effect_add(s, &repeatable, NULL, "lane", json_object());
+	int64_t second = effect_add(s, &repeatable, NULL, "lane", json_object());
+	struct effect e;
+	assert_true(effect_start_next(s, &e));
+	assert_int_equal(e.id, first);
+	effect_release(&e);
+	assert_false(effect_start_next(s, &e));
+	effect_finish(s, first, true, json_object());
+	assert_true(effect_start_next(s, &e));
+	assert_int_equal(e.id, second);
+	effect_release(&e);
+	commit(s);
+}
+
+static void test_timers_fire_once_in_order(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->s;
+	begin(s);
+	timer_set(s, "t.late", "x", store_now(s) + USEC_PER_HOUR);
+	timer_set(s, "t.b", "x", store_now(s) - 1);
+	timer_set(s, "t.a", "x", store_now(s) - 2);
+	timer_set(s, "t.gone", "x", store_now(s) - 3);
+	timer_clear(s, "t.gone", "x");
+	assert_int_equal(timer_fire(s), 2);
+	struct event e;
+	assert_true(event_take(s, &e));
+	assert_string_equal(e.kind, "t.a");
+	assert_true(event_take(s, &e));
+	assert_string_equal(e.kind, "t.b");
+	assert_false(event_take(s, &e));
+	assert_int_equal(timer_next(s), store_now(s) + USEC_PER_HOUR);
+	commit(s);
+}
+
+static void test_D2_a_kept_answer_is_given_again(void **state)
+{
+	struct store *s = ((struct fixture *)*state)->s;
+	int status = 0;
+	json_t *body = NULL;
+	begin(s);
+	assert_int_equal(answer_find(s, "k", 1, &status, &body), ANSWER_NONE);
+	json_auto_t *answer = json_pack("{s:s}", "id", "ask-1");
+	answer_keep(s, "k", 1, 200, answer);
+	assert_int_equal(answer_find(s, "k", 1, &status, &body), ANSWER_DONE);
+	assert_true(json_equal(answer, body));
+	json_decref(body);
+	assert_int_equal(answer_find(s, "k", 2, &status, &body), ANSWER_MISUSED);
+	commit(s);
+}
+
+static void test_X3_newer_database_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	store_close(f->s);
+	f->s = NULL;
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=9999", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	autoerror err = {0};
+	assert_int_equal(store_open(f->path, os_env_real(), NULL, &f->s, &err), ERR_UNSUPPORTED);
+	assert_non_null(err.hint);
+}
+
+static void test_S6_database_is_private(void **state)
+{
+	struct fixture *f = *state;
+	struct stat st;
+	assert_int_equal(stat(f->path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_one_failing_request_rolls_back_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_committed_survives_reopening_uncommitted_does_not, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_W11_effects_recover_by_their_kind, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_effects_of_a_lane_keep_their_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timers_fire_once_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_D2_a_kept_answer_is_given_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_X3_newer_database_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_S6_database_is_private, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
