@@ -75,7 +75,7 @@ static const char initial[] =
 	" summary TEXT, data TEXT, cancel_requested INTEGER NOT NULL DEFAULT 0,"
 	" created_by TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, ended_at INTEGER) "
 	"STRICT;"
-	"CREATE INDEX job_open ON job(state) WHERE ended_at IS NULL;"
+	"CREATE INDEX job_state ON job(state);"
 	"CREATE INDEX job_plan ON job(plan_id) WHERE plan_id IS NOT NULL;"
 	"CREATE TABLE job_dep (job_id TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL REFERENCES job, "
 	"PRIMARY KEY (job_id, needs)) STRICT, WITHOUT ROWID;"
