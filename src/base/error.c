@@ -60,7 +60,7 @@ void error_release(struct error *err)
 	*err = (struct error){0};
 }
 
-static char *format(const char *fmt, va_list ap)
+static char *_printf_(1, 0) format(const char *fmt, va_list ap)
 {
 	char *s = NULL;
 	if (vasprintf(&s, fmt, ap) < 0)

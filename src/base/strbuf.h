@@ -31,7 +31,7 @@ void strbuf_add(struct strbuf *sb, const void *data, size_t len);
 void strbuf_addstr(struct strbuf *sb, const char *s);
 void strbuf_addch(struct strbuf *sb, char c);
 void strbuf_addf(struct strbuf *sb, const char *fmt, ...) _printf_(2, 3);
-void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap);
+void strbuf_vaddf(struct strbuf *sb, const char *fmt, va_list ap) _printf_(2, 0);
 /* Makes room for `extra` more bytes and returns where to write them, or NULL beyond `max`.
  * strbuf_setlen() then says how many were written. */
 char *strbuf_reserve(struct strbuf *sb, size_t extra);
