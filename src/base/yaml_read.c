@@ -175,7 +175,7 @@ const char *yaml_near(const char *name, const char *const *known, size_t n)
 	const char *best = NULL;
 	unsigned best_distance = 0;
 	for (size_t i = 0; i < n; i++) {
-		size_t third = (strlen(known[i]) + 1) / 3; /* two letters swapped count as two edits */
+		size_t third = (strlen(known[i]) + 2) / 3; /* two letters swapped count as two edits */
 		unsigned limit = third < 1 ? 1 : third > 3 ? 3 : (unsigned)third;
 		unsigned distance = text_distance(name, known[i]);
 		if (distance > limit || (best && distance >= best_distance))
