@@ -84,11 +84,12 @@ bool proc_stat_parse(const char *text, size_t len, struct proc_stat *ret)
 	for (int i = PPID; i < FIELDS; i++)
 		if (!take_char(&c, ' ') || !take_number(&c, &f[i]))
 			return false;
-	/* Group and session are -1 while the kernel takes the process apart. */
-	if (!fits(f[PID], 1, INT32_MAX) || !fits(f[PPID], 0, INT32_MAX) || !fits(f[PGRP], -1, INT32_MAX) ||
-	    !fits(f[SESSION], -1, INT32_MAX) || !fits(f[TTY], INT32_MIN, INT32_MAX) ||
-	    !fits(f[TPGID], -1, INT32_MAX) || !fits(f[FLAGS], 0, UINT32_MAX) ||
-	    !fits(f[THREADS], 0, INT32_MAX) || f[START] < 0)
+	/* More fields follow; without them the line was cut, perhaps within the last number. Group and
+	 * session are -1 while the kernel takes the process apart. */
+	if (!take_char(&c, ' ') || !fits(f[PID], 1, INT32_MAX) || !fits(f[PPID], 0, INT32_MAX) ||
+	    !fits(f[PGRP], -1, INT32_MAX) || !fits(f[SESSION], -1, INT32_MAX) ||
+	    !fits(f[TTY], INT32_MIN, INT32_MAX) || !fits(f[TPGID], -1, INT32_MAX) ||
+	    !fits(f[FLAGS], 0, UINT32_MAX) || !fits(f[THREADS], 0, INT32_MAX) || f[START] < 0)
 		return false;
 	*ret = (struct proc_stat){
 		.pid = (pid_t)f[PID],
