@@ -37,6 +37,7 @@ int dir_each(const char *path, int (*each)(const char *name, int type, void *dat
  * refused, as is a mount point (ERR_REFUSED; what was removed before it was met is gone). `path` is
  * therefore resolved by the caller. Folders without the owner's rights get them first. A path that is
  * not there is fine; ERR_CONFLICT when somebody keeps writing into the tree. */
+int tree_remove(const char *path, struct error *err) _warn_unused_;
 /* Bytes that a tree occupies on disk, hard links once; 0 for a missing one. Like tree_remove it wants
  * a resolved path and refuses mount points. */
 int tree_size(const char *path, uint64_t *ret, struct error *err) _warn_unused_;
