@@ -239,18 +239,9 @@ static json_t *read_ports(const struct yaml_node *node, const struct config_key 
 		int64_t from, to;
 	} range = {0};
 	static const struct yaml_field fields[] = {
-		{.key = "from",
-		 .type = YAML_TYPE_INT,
-		 .offset = offsetof(struct range, from),
-		 .required = true,
-		 .min = 1,
-		 .max = 65535},
-		{.key = "to",
-		 .type = YAML_TYPE_INT,
-		 .offset = offsetof(struct range, to),
-		 .required = true,
-		 .min = 1,
-		 .max = 65535},
+		YAML_FIELD("from", YAML_TYPE_INT, struct range, from, .required = true, .min = 1,
+			   .max = 65535),
+		YAML_FIELD("to", YAML_TYPE_INT, struct range, to, .required = true, .min = 1, .max = 65535),
 		{0},
 	};
 	size_t before = r->total;
@@ -354,27 +345,13 @@ static void profile_release(struct profile *p)
 static json_t *read_profile(const struct yaml_node *node, struct yaml_report *r)
 {
 	static const struct yaml_field fields[] = {
-		{.key = "args", .type = YAML_TYPE_TEXTS, .offset = offsetof(struct profile, args)},
-		{.key = "model",
-		 .type = YAML_TYPE_TEXT,
-		 .offset = offsetof(struct profile, model),
-		 .nullable = true},
-		{.key = "env",
-		 .type = YAML_TYPE_CUSTOM,
-		 .offset = offsetof(struct profile, env),
-		 .read = read_variables},
-		{.key = "permissions",
-		 .type = YAML_TYPE_CHOICE,
-		 .offset = offsetof(struct profile, permissions),
-		 .choices = permissions},
-		{.key = "sandbox",
-		 .type = YAML_TYPE_CHOICE,
-		 .offset = offsetof(struct profile, sandbox),
-		 .choices = sandboxes},
-		{.key = "description",
-		 .type = YAML_TYPE_TEXT,
-		 .offset = offsetof(struct profile, description),
-		 .nullable = true},
+		YAML_FIELD("args", YAML_TYPE_TEXTS, struct profile, args),
+		YAML_FIELD("model", YAML_TYPE_TEXT, struct profile, model, .nullable = true),
+		YAML_FIELD("env", YAML_TYPE_CUSTOM, struct profile, env, .read = read_variables),
+		YAML_FIELD("permissions", YAML_TYPE_CHOICE, struct profile, permissions,
+			   .choices = permissions),
+		YAML_FIELD("sandbox", YAML_TYPE_CHOICE, struct profile, sandbox, .choices = sandboxes),
+		YAML_FIELD("description", YAML_TYPE_TEXT, struct profile, description, .nullable = true),
 		{0},
 	};
 	_cleanup_(profile_release) struct profile p = {0};

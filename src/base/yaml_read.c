@@ -80,6 +80,23 @@ void yaml_problem(struct yaml_report *r, const struct yaml_node *node, const cha
 	free(what);
 }
 
+void yaml_problem_at(struct yaml_report *r, const struct yaml_node *mapping, const char *key, const char *fmt,
+		     ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	char *what = NULL;
+	if (vasprintf(&what, fmt, ap) < 0)
+		alloc_abort();
+	va_end(ap);
+	const struct yaml_node *value = yaml_get(mapping, key);
+	if (value)
+		note(r, value, NULL, what);
+	else
+		note(r, mapping, key, what);
+	free(what);
+}
+
 /* Stable, by line within each run of problems of one file; there are at most 20. */
 static void sort_problems(struct yaml_report *r)
 {

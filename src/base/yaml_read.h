@@ -33,6 +33,9 @@ struct yaml_report {
 void yaml_report_release(struct yaml_report *r);
 /* Notes a problem with `node` (its line and its key's path); NULL stands for the whole document. */
 void yaml_problem(struct yaml_report *r, const struct yaml_node *node, const char *fmt, ...) _printf_(3, 4);
+/* The same with the value at `key` of `mapping`, which may be missing there. */
+void yaml_problem_at(struct yaml_report *r, const struct yaml_node *mapping, const char *key, const char *fmt,
+		     ...) _printf_(4, 5);
 /* 0 without a problem; otherwise ERR_INVALID with one line per problem in the order of the lines of
  * each file, and details {"problems":[{"file","line","key","message"}]}. */
 int yaml_report_end(struct yaml_report *r, struct error *err) _warn_unused_;
@@ -82,6 +85,12 @@ struct yaml_field {
 	const char *const *choices;
 	void (*read)(const struct yaml_node *node, void *member, struct yaml_report *r);
 };
+
+/* YAML_FIELD("name", YAML_TYPE_TEXT, struct foo, name, .required = true) */
+#define YAML_FIELD(key_, type_, struct_, member_, ...)                                                       \
+	{                                                                                                    \
+		.key = (key_), .type = (type_), .offset = offsetof(struct_, member_), __VA_ARGS__            \
+	}
 
 /* Reads `mapping` into the struct at `out`. Unknown and missing keys and wrong types are noted; members
  * of absent or wrong keys keep their value. */

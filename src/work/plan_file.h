@@ -91,6 +91,7 @@ struct plan_source {
 	size_t len;
 	const char *dir;	     /* the plan file's folder; NULL if it has none: no prompt_file then */
 	const char *cwd;	     /* what `repo` is relative to, and its default */
+	const char *home;	     /* what ~/ in `repo` means; NULL: nothing */
 	const char *repo_root;	     /* the found repository's folder; NULL: prompt_file only below `dir` */
 	const char *target;	     /* the target when the file names none; may be NULL */
 	const char *default_backend; /* for tasks that name none; NULL: that is a problem */
