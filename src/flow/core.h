@@ -3,13 +3,22 @@
 #define FLOW_CORE_H
 
 #include "base/config.h"
+#include "mesh/limits.h"
 #include "store/store.h"
 
 struct core {
 	struct store *store;
 	const struct config *config; /* the user's; immutable */
+	struct mesh_limits limits;   /* from the configuration */
 	const char *home;	     /* the state folder, absolute */
 	const char *program;	     /* absolute path of this program, for terminals and workers */
+	/* What the pane's process wrote at its end ({"exit","summary","tail"}), a new reference; NULL if it
+	 * wrote nothing. A file of the state folder; the simulator has its own. */
+	json_t *(*spawn_exit)(const struct core *core, const char *spawn_id);
+	void *data; /* the owner's */
+	/* what `status` tells of the daemon */
+	const char *socket;
+	usec_t started_at;
 };
 
 #endif

@@ -19,6 +19,7 @@
 #include "base/json.h"
 #include "flow/core.h"
 #include "mesh/identity.h"
+#include "os/proc.h"
 
 enum op_type {
 	OP_TEXT,   /* a string */
@@ -82,10 +83,11 @@ struct op_call {
 	struct store *store; /* core->store */
 	const struct op *op;
 	const struct caller *caller;
-	const json_t *params; /* checked against op->params */
-	json_t *state;	      /* the handler's own between its runs; NULL at first; owned by the call */
-	bool timed_out;	      /* the wait ended by time */
-	usec_t started_utc;   /* when the call first ran */
+	const struct proc_chain *chain; /* the caller's processes; NULL when they are not known */
+	json_t *params;	    /* checked against op->params; nulls are left out; owned by the caller */
+	json_t *state;	    /* the handler's own between its runs; NULL at first; owned by the call */
+	bool timed_out;	    /* the wait ended by time */
+	usec_t started_utc; /* when the call first ran */
 
 	/* What a parked call waits for; filled by op_wait and op_work. */
 	char topic[64];
@@ -101,8 +103,9 @@ struct op_call {
 extern const struct op *const op_table[];
 
 const struct op *op_find(const char *name);
-/* Checks `params` (an object) against the table: unknown names, types, sizes, required ones. */
-int op_check_params(const struct op *op, const json_t *params, struct error *err) _warn_unused_;
+/* Checks `params` (an object) against the table: unknown names, types, sizes, required ones. A null means
+ * that it was left out, and is removed. */
+int op_check_params(const struct op *op, json_t *params, struct error *err) _warn_unused_;
 /* Whether this caller may call it; ERR_FORBIDDEN says who may. */
 int op_check_caller(const struct op *op, const struct caller *caller, struct error *err) _warn_unused_;
 /* Checks and runs the handler and the reactions to what it did. 0, OP_PARKED, or an error. */

@@ -1,0 +1,55 @@
+/* The effect table; see effects.h. */
+#include "flow/effects.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "flow/react.h"
+#include "flow/spawn.h"
+#include "flow/train.h"
+#include "flow/worktrees.h"
+#include "store/event.h"
+
+static void hook_done(struct core *core, const char *subject, bool ok, const json_t *result);
+
+const struct flow_effect flow_effects[EFFECT_MAX_] = {
+	[EFFECT_WORKTREE_CREATE] = {{"worktree.create", EFFECT_PROBE}, RUN_WORKER, worktrees_created},
+	[EFFECT_WORKTREE_REMOVE] = {{"worktree.remove", EFFECT_PROBE}, RUN_WORKER, worktrees_removed},
+	[EFFECT_WORKTREE_RESTORE] = {{"worktree.restore", EFFECT_PROBE}, RUN_WORKER, worktrees_restored},
+	[EFFECT_LAND_BUILD] = {{"land.build", EFFECT_REPEATABLE}, RUN_WORKER, train_built},
+	[EFFECT_LAND_MOVE] = {{"land.move", EFFECT_PROBE}, RUN_WORKER, train_moved},
+	/* a user's own command may do anything: after a crash nobody knows whether it did */
+	[EFFECT_HOOK] = {{"hook", EFFECT_ONCE}, RUN_WORKER, hook_done},
+	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
+	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
+};
+
+static void hook_done(struct core *core, const char *subject, bool ok, const json_t *result)
+{
+	event_emit(core->store, ok ? "hook.done" : "hook.failed", subject, NULL, json_deep_copy(result));
+}
+
+const struct flow_effect *flow_effect_of(const char *kind)
+{
+	for (int i = 0; i < EFFECT_MAX_; i++)
+		if (strcmp(flow_effects[i].kind.name, kind) == 0)
+			return &flow_effects[i];
+	return NULL;
+}
+
+int64_t flow_effect_add(struct core *core, enum flow_effect_id id, const char *subject, const char *lane,
+			json_t *args)
+{
+	return effect_add(core->store, &flow_effects[id].kind, subject, lane, args);
+}
+
+void flow_effect_finished(struct core *core, const struct effect *effect, bool ok, json_t *result)
+{
+	const struct flow_effect *kind = flow_effect_of(effect->kind);
+	json_t *kept = json_incref(result);
+	effect_finish(core->store, effect->id, ok, result);
+	if (kind)
+		kind->done(core, effect->subject ? effect->subject : "", ok, kept);
+	flow_react(core);
+	json_decref(kept);
+}

@@ -1,0 +1,366 @@
+/* Operations on peers. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/agent.h"
+#include "base/alloc.h"
+#include "flow/spawn.h"
+#include "mesh/peer.h"
+#include "mesh/route.h"
+#include "ops/place.h"
+#include "ops/spawning.h"
+#include "ops/table.h"
+#include "os/file.h"
+
+#define PEER_SHAPE                                                                                           \
+	"{\"peer_id\",\"name\",\"circle\",\"role\",\"status\",\"turn_state\",\"backend\",\"path\","          \
+	"\"branch\","                                                                                        \
+	"\"description\",\"last_seen\",\"pid\",\"transport\"}"
+
+static int handle_list(struct op_call *call, json_t **ret, struct error *err)
+{
+	(void)err;
+	*ret = peer_list(call->store, op_text(call, "circle"),
+			 json_bool(call->params, "show_offline", false));
+	return 0;
+}
+
+const struct op op_list_peers = {
+	.name = "list_peers",
+	.summary = "Who is there: the peers, online ones unless all are asked for.",
+	.params =
+		(const struct op_param[]){{"show_offline", OP_FLAG, 0, "offline and expected ones too", 0, 0},
+					  {"circle", OP_TEXT, 0, "only this circle", 64, 0},
+					  {0}},
+	.result = "{\"peers\":[" PEER_SHAPE "]}",
+	.who = BY_ANYONE,
+	.handle = handle_list,
+};
+
+static int find(struct op_call *call, const char *param, struct peer_ref *ret, struct error *err)
+{
+	return route_find(call->store, call->caller, op_text(call, param), op_text(call, "circle"), ret, err);
+}
+
+static int handle_show(struct op_call *call, json_t **ret, struct error *err)
+{
+	struct peer_ref peer;
+	int code = find(call, "peer_name", &peer, err);
+	if (!code)
+		*ret = peer_to_json(call->store, peer.peer_id);
+	return code;
+}
+
+const struct op op_show_peer = {
+	.name = "show_peer",
+	.summary = "One peer.",
+	.params = (const struct op_param[]){{"peer_name", OP_TEXT, OP_REQUIRED, "its name, circle:name or id",
+					     300, 0},
+					    {"circle", OP_TEXT, 0, "the circle of that name", 64, 0},
+					    {0}},
+	.result = PEER_SHAPE,
+	.who = BY_ANYONE,
+	.flags = OP_LOCAL,
+	.handle = handle_show,
+};
+
+static int handle_whoami(struct op_call *call, json_t **ret, struct error *err)
+{
+	(void)err;
+	if (call->caller->kind != CALLER_UNKNOWN) {
+		*ret = peer_to_json(call->store, call->caller->peer_id);
+		return 0;
+	}
+	static const char *const fields[] = {"peer_id",	  "status",    "turn_state", "backend",
+					     "path",	  "branch",    "circle",     "pid",
+					     "transport", "last_seen", "description"};
+	*ret = json_pack("{s:s, s:s}", "name", "unknown", "role", "unknown");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		json_object_set_new(*ret, fields[i], json_null());
+	return 0;
+}
+
+const struct op op_whoami = {
+	.name = "whoami",
+	.summary = "Who you are here: your name, branch, circle and role.",
+	.params = (const struct op_param[]){{0}},
+	.result = PEER_SHAPE,
+	.who = BY_ANYONE,
+	.handle = handle_whoami,
+};
+
+static int handle_describe(struct op_call *call, json_t **ret, struct error *err)
+{
+	int code = peer_describe(call->store, call->caller->peer_id, op_text(call, "description"), err);
+	if (!code)
+		*ret = peer_to_json(call->store, call->caller->peer_id);
+	return code;
+}
+
+const struct op op_set_description = {
+	.name = "set_description",
+	.summary = "Say in a line what you work on, for others to see.",
+	.params =
+		(const struct op_param[]){
+			{"description", OP_TEXT, OP_REQUIRED, "one line", PEER_DESCRIPTION_MAX, 0}, {0}},
+	.result = PEER_SHAPE,
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES,
+	.handle = handle_describe,
+};
+
+/* The process that registers: the caller itself, its parent by default, or a named one of its ancestors (I1).
+ */
+static int registering_process(const struct op_call *call, size_t *ret_index, struct error *err)
+{
+	json_int_t pid = json_int(call->params, "pid", 0);
+	size_t index = json_bool(call->params, "self", false) ? 0 : 1;
+	for (size_t i = 0; pid && call->chain && i < call->chain->n; i++)
+		if (call->chain->at[i].pid == pid)
+			index = i, pid = 0;
+	if (!call->chain || index >= call->chain->n || pid)
+		return error_set(err, ERR_FORBIDDEN,
+				 "a process registers itself or an ancestor; this one is neither");
+	*ret_index = index;
+	return 0;
+}
+
+/* Where the registering process works: a worktree that is known, or what git says of the folder. */
+static int locate(struct op_call *call, struct peer_spec *spec, struct error *err)
+{
+	autoquery q = db_query(call->store,
+			       "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'", "s",
+			       spec->path);
+	bool known = query_next(&q);
+	if (known || call->work_result) {
+		const json_t *there = NULL;
+		if (!known && op_work_answer(call, &there, NULL) == 0)
+			spec->branch =
+				json_bool(there, "linked", false) ? json_str(there, "head_branch") : NULL;
+		return 0;
+	}
+	query_release(&q);
+	(void)err;
+	return op_work(call, "repo.describe", json_pack("{s:s}", "dir", spec->path));
+}
+
+static int handle_register(struct op_call *call, json_t **ret, struct error *err)
+{
+	size_t index;
+	int code = registering_process(call, &index, err);
+	if (code)
+		return code;
+	struct peer_spec spec = {.backend = op_text(call, "backend"),
+				 .path = op_text(call, "path"),
+				 .name = op_text(call, "name"),
+				 .circle = op_text(call, "circle"),
+				 .description = op_text(call, "description"),
+				 .transport = "inbox"};
+	if (!agent_backend_find(spec.backend))
+		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s' in this version",
+				 spec.backend);
+	autofree char *repo = NULL;
+	autofree char *branch = NULL;
+	if (spec.path && !op_text(call, "name")) {
+		code = locate(call, &spec, err);
+		if (code)
+			return code;
+	}
+	repo = spec.path ? db_text(call->store,
+				   "SELECT repo_id FROM worktree WHERE path = ? AND state = 'live'", "s",
+				   spec.path)
+			 : NULL;
+	branch = repo ? db_text(call->store, "SELECT branch FROM worktree WHERE path = ? AND state = 'live'",
+				"s", spec.path)
+		      : NULL;
+	spec.repo_id = repo;
+	if (branch)
+		spec.branch = branch;
+	char inside[ID_SIZE] = "";
+	const struct proc_stat *p = &call->chain->at[index];
+	bool enclosed = identity_enclosing(call->store, call->chain, index + 1, inside);
+	struct peer_process process = {.kind = SESSION_AGENT,
+				       .pid = p->pid,
+				       .start_time = p->start_time,
+				       .tty = p->tty,
+				       .inside = enclosed ? inside : NULL};
+	struct peer_ref peer;
+	/* A person names circle and name of what they start; an agent cannot give them to itself (I7). */
+	spec.trusted = call->caller->kind == CALLER_HUMAN || call->caller->kind == CALLER_SERVICE;
+	code = peer_register(call->store, &process, &spec, &peer, err);
+	if (!code && repo && branch)
+		branch_own(call->store, repo, branch, peer.peer_id);
+	if (!code)
+		*ret = peer_to_json(call->store, peer.peer_id);
+	return code;
+}
+
+const struct op op_register_peer = {
+	.name = "register_peer",
+	.summary = "Make the calling process, or the one that started it, a peer.",
+	.params =
+		(const struct op_param[]){
+			{"backend", OP_TEXT, OP_REQUIRED, "its runtime", 32, 0},
+			{"path", OP_TEXT, 0, "its folder", 4096, 0},
+			{"name", OP_TEXT, 0, "its name; by default the branch or the folder", 200, 0},
+			{"circle", OP_TEXT, 0, "its circle", 64, 0},
+			{"description", OP_TEXT, 0, "what it works on", PEER_DESCRIPTION_MAX, 0},
+			{"self", OP_FLAG, 0, "the caller itself, not its parent", 0, 0},
+			{"pid", OP_NUMBER, 0, "an ancestor of the caller", 4194304, 2},
+			{0}},
+	.result = PEER_SHAPE,
+	.who = BY_ANYONE,
+	.flags = OP_CHANGES | OP_LOCAL,
+	.handle = handle_register,
+};
+
+static int handle_session_end(struct op_call *call, json_t **ret, struct error *err)
+{
+	int code = call->caller->kind == CALLER_PEER
+			   ? peer_offline(call->store, call->caller->peer_id, CAUSE_SESSION_END, err)
+			   : error_set(err, ERR_FORBIDDEN, "only a peer ends its own session");
+	if (!code)
+		*ret = json_object();
+	return code;
+}
+
+const struct op op_end_session = {
+	.name = "end_session",
+	.summary = "The calling peer's session has ended.",
+	.params = (const struct op_param[]){{0}},
+	.result = "{}",
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES | OP_LOCAL,
+	.handle = handle_session_end,
+};
+
+/* Where to start: a folder that exists; its branch and repository where git knows them. */
+static int handle_spawn(struct op_call *call, json_t **ret, struct error *err)
+{
+	if (call->state)
+		return spawning_answer(call, ret, err);
+	const char *path = op_text(call, "path");
+	struct stat st;
+	int code = 0;
+	if (path[0] != '/' || stat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		code = error_set(err, ERR_INVALID, "'%.200s' is not a folder (give its absolute path)", path);
+	if (!code)
+		code = spawning_check(call, path, err);
+	if (code)
+		return code;
+	struct spawning spawning = {.path = path};
+	autoquery q =
+		db_query(call->store,
+			 "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'", "s", path);
+	bool known = query_next(&q);
+	autofree char *repo = known ? query_dup(&q, 0) : NULL;
+	autofree char *branch = known ? query_dup(&q, 1) : NULL;
+	query_release(&q);
+	spawning.repo_id = repo;
+	spawning.branch = branch;
+	code = spawning_begin(call, &spawning, err);
+	return code ? code : spawning_answer(call, ret, err);
+}
+
+const struct op op_spawn_peer = {
+	.name = "spawn_peer",
+	.summary = "Start an agent in an existing folder: a confirmed peer, or why not.",
+	.params = (const struct op_param[]){{"path", OP_TEXT, OP_REQUIRED, "the folder", 4096, 0},
+					    SPAWNING_PARAMS,
+					    {0}},
+	.result = PEER_SHAPE,
+	.who = BY_LEADERS,
+	.flags = OP_CHANGES,
+	.handle = handle_spawn,
+};
+
+/* S8: an agent ends only what it started itself. */
+static int check_kill(struct op_call *call, const struct peer_ref *peer, struct error *err)
+{
+	if (peer->role == ROLE_HUMAN || peer->role == ROLE_SERVICE)
+		return error_set(err, ERR_REFUSED, "%s is not a process", peer->name);
+	if (call->caller->kind != CALLER_PEER)
+		return 0;
+	autofree char *parent =
+		db_text(call->store, "SELECT parent_peer FROM peer WHERE peer_id = ?", "s", peer->peer_id);
+	if (parent && strcmp(parent, call->caller->peer_id) == 0)
+		return 0;
+	return error_set(err, ERR_FORBIDDEN, "%s was not started by you", peer->name);
+}
+
+static int handle_kill(struct op_call *call, json_t **ret, struct error *err)
+{
+	if (!call->state) {
+		struct peer_ref peer;
+		int64_t effect = 0;
+		int code = find(call, "peer_identifier", &peer, err);
+		if (!code)
+			code = check_kill(call, &peer, err);
+		if (!code)
+			code = spawn_kill(call->core, peer.peer_id, &effect, err);
+		if (code)
+			return code;
+		call->state = json_pack("{s:s, s:I}", "peer", peer.peer_id, "effect", (json_int_t)effect);
+	}
+	json_int_t effect = json_int(call->state, "effect", 0);
+	json_auto_t *done = NULL;
+	autoerror why = {0};
+	int code = effect ? op_effect_answer(call, effect, &done, &why) : 0;
+	if (code == OP_PARKED)
+		return code;
+	bool killed = effect && (!code || code == ERR_NOT_FOUND);
+	*ret = json_pack("{s:O, s:b}", "peer_id", json_object_get(call->state, "peer"), "terminal_closed",
+			 killed);
+	json_set_str(*ret, "note",
+		     killed   ? NULL
+		     : effect ? why.message
+			      : "unregistered; its terminal was not started by coppice and is left alone");
+	(void)err;
+	return 0;
+}
+
+const struct op op_kill_peer = {
+	.name = "kill_peer",
+	.summary = "End a peer: close its terminal if that is proven to be its own, else only unregister it.",
+	.params = (const struct op_param[]){{"peer_identifier", OP_TEXT, OP_REQUIRED,
+					     "its name, circle:name or id", 300, 0},
+					    {"circle", OP_TEXT, 0, "the circle of that name", 64, 0},
+					    {0}},
+	.result = "{\"peer_id\",\"terminal_closed\",\"note\"}",
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES,
+	.handle = handle_kill,
+};
+
+static int handle_terminal(struct op_call *call, json_t **ret, struct error *err)
+{
+	struct peer_ref peer;
+	int code = find(call, "peer_name", &peer, err);
+	if (code)
+		return code;
+	autoquery q = db_query(call->store,
+			       "SELECT result FROM spawn WHERE peer_id = ? AND state = 'running' ORDER BY "
+			       "created_at DESC LIMIT 1",
+			       "s", peer.peer_id);
+	if (!query_next(&q))
+		return error_hint(
+			err,
+			error_set(err, ERR_NOT_FOUND, "%s has no terminal that coppice started", peer.name),
+			"see: coppice show %s", peer.name);
+	*ret = query_json(&q, 0);
+	return 0;
+}
+
+const struct op op_peer_terminal = {
+	.name = "peer_terminal",
+	.summary = "Which terminal a peer runs in.",
+	.params = (const struct op_param[]){{"peer_name", OP_TEXT, OP_REQUIRED, "its name, circle:name or id",
+					     300, 0},
+					    {"circle", OP_TEXT, 0, "the circle of that name", 64, 0},
+					    {0}},
+	.result = "{\"pane_id\",\"window\",\"session\",\"session_id\",\"socket\",\"server\",\"pane_pid\","
+		  "\"start_time\"}",
+	.who = BY_KNOWN,
+	.flags = OP_LOCAL,
+	.handle = handle_terminal,
+};

@@ -1,0 +1,91 @@
+/* See place.h. */
+#include "ops/place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "os/file.h"
+
+int place_find(struct op_call *call, const json_t *branches, struct place *ret, struct error *err)
+{
+	if (!call->work_result) {
+		json_t *args = json_object();
+		json_set_str(args, "dir", op_text(call, "dir"));
+		if (branches)
+			json_object_set_new(args, "branches", json_deep_copy(branches));
+		return op_work(call, "repo.find", args);
+	}
+	int code = op_work_answer(call, &ret->described, err);
+	if (code)
+		return code;
+	repo_register(call->store, ret->described, ret->repo_id);
+	ret->main = json_str(ret->described, "main");
+	ret->name = json_str(ret->described, "name");
+	ret->head_branch = json_str(ret->described, "head_branch");
+	return 0;
+}
+
+int place_worktree(struct op_call *call, const struct place *place, const char *branch, struct worktree *ret,
+		   struct error *err)
+{
+	const json_t *found = json_object_get(json_object_get(place->described, "found"), branch);
+	if (found && json_bool(found, "main", false)) {
+		int code = error_set(err, ERR_REFUSED, "%s is checked out in the main worktree, %s", branch,
+				     place->main);
+		return error_hint(err, code, "the main worktree is yours; coppice leaves it alone");
+	}
+	if (worktree_of_branch(call->store, place->repo_id, branch, ret))
+		return 0;
+	if (!found)
+		return error_hint(
+			err, error_set(err, ERR_NOT_FOUND, "%s has no worktree in %s", branch, place->name),
+			"see: coppice list");
+	char id[ID_SIZE];
+	worktree_adopt(call->store, place->repo_id, found, id);
+	return worktree_get(call->store, id, ret)
+		       ? 0
+		       : error_set(err, ERR_INTERNAL, "%s could not be recorded", branch);
+}
+
+const char *place_target(const struct op_call *call, const struct place *place, const char *param)
+{
+	const char *given = op_text(call, param);
+	const char *configured = config_str(call->core->config, "worktrees.target");
+	return given ? given : configured ? configured : place->head_branch;
+}
+
+static bool path_allowed(const struct core *core, const char *path)
+{
+	autofree char *real = NULL;
+	if (path_resolve(path, &real, NULL))
+		return false;
+	size_t i;
+	json_t *entry;
+	json_array_foreach(config_list(core->config, "spawn.allowed_paths"), i, entry)
+	{
+		const char *home = getenv("HOME");
+		autofree char *expanded = config_expand_home(json_string_value(entry), home ? home : "/");
+		autofree char *dir = NULL;
+		if (path_resolve(expanded, &dir, NULL) == 0 && path_inside(real, dir))
+			return true;
+	}
+	return false;
+}
+
+int place_check_spawn(const struct op_call *call, const char *backend, const char *path, struct error *err)
+{
+	if (call->caller->kind != CALLER_PEER)
+		return 0;
+	bool configured =
+		strcmp(backend, "script") == 0 || config_backend_command(call->core->config, backend);
+	if (configured && path_allowed(call->core, path))
+		return 0;
+	int code =
+		error_set(err, ERR_REFUSED,
+			  "an agent may start %s in %s only when the configuration allows it", backend, path);
+	return error_hint(err, code,
+			  "a person can add to config.yaml:  spawn: { allowed_paths: [\"%s\"] }%s%s%s", path,
+			  configured ? "" : "  and  spawn: { backends: { ", configured ? "" : backend,
+			  configured ? "" : ": { command: [...] } } }");
+}

@@ -1,0 +1,86 @@
+/* See spawning.h. */
+#include "ops/spawning.h"
+
+#include <string.h>
+
+#include "agent/agent.h"
+#include "base/text.h"
+#include "flow/spawn.h"
+#include "mesh/peer.h"
+#include "ops/place.h"
+
+static const char *backend_of(const struct op_call *call)
+{
+	const char *backend = op_text(call, "backend");
+	return backend ? backend : "script";
+}
+
+bool spawning_wanted(const struct op_call *call)
+{
+	return op_text(call, "backend") || json_array_size(json_object_get(call->params, "run")) > 0;
+}
+
+static int check_backend(const struct op_call *call, const char *backend, struct error *err)
+{
+	if (!agent_backend_find(backend)) {
+		int code = error_set(err, ERR_UNSUPPORTED, "there is no backend '%.32s' in this version",
+				     backend);
+		return error_hint(err, code, "use: --backend script -- COMMAND…");
+	}
+	if (json_array_size(json_object_get(call->params, "run")) == 0)
+		return error_hint(err,
+				  error_set(err, ERR_INVALID, "the backend script needs a command to run"),
+				  "give it after --: coppice new BRANCH --backend script -- make test");
+	if (op_text(call, "message") || op_text(call, "profile"))
+		return error_set(err, ERR_INVALID,
+				 "the backend script takes a command, neither message nor profile");
+	return 0;
+}
+
+int spawning_check(const struct op_call *call, const char *path, struct error *err)
+{
+	const char *backend = backend_of(call);
+	const char *circle = op_text(call, "circle");
+	int code = check_backend(call, backend, err);
+	if (!code && circle)
+		code = circle_name_check(circle, err);
+	return code ? code : place_check_spawn(call, backend, path, err);
+}
+
+int spawning_begin(struct op_call *call, const struct spawning *spawning, struct error *err)
+{
+	const char *circle = op_text(call, "circle");
+	struct peer_spec spec = {.circle = circle ? circle : call->caller->circle,
+				 .backend = backend_of(call),
+				 .path = spawning->path,
+				 .branch = spawning->branch,
+				 .repo_id = spawning->repo_id,
+				 .parent_peer = call->caller->peer_id[0] ? call->caller->peer_id : NULL,
+				 .trusted = true};
+	char peer_id[ID_SIZE], spawn_id[ID_SIZE];
+	int64_t effect;
+	int code = peer_mint(call->store, &spec, peer_id, err);
+	if (code)
+		return code;
+	struct spawn_order order = {.peer_id = peer_id,
+				    .backend = spec.backend,
+				    .path = spawning->path,
+				    .argv = json_object_get(call->params, "run")};
+	code = spawn_order(call->core, &order, spawn_id, &effect, err);
+	if (code)
+		return code;
+	if (!call->state)
+		call->state = json_object();
+	json_set_str(call->state, "peer", peer_id);
+	json_object_set_new(call->state, "spawn", json_integer(effect));
+	return 0;
+}
+
+int spawning_answer(struct op_call *call, json_t **ret, struct error *err)
+{
+	json_auto_t *pane = NULL;
+	int code = op_effect_answer(call, json_int(call->state, "spawn", 0), &pane, err);
+	if (!code)
+		*ret = peer_to_json(call->store, json_str(call->state, "peer"));
+	return code;
+}

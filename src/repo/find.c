@@ -1,0 +1,53 @@
+/* See find.h. */
+#include "repo/find.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "repo/describe.h"
+#include "repo/git.h"
+
+static json_t *entry(const struct git_worktree *w)
+{
+	json_t *e = json_object();
+	json_set_str(e, "branch", w->branch);
+	json_set_str(e, "path", w->path);
+	json_set_str(e, "git_dir", w->git_dir);
+	json_set_str(e, "head", w->head);
+	json_object_set_new(e, "main", json_boolean(w->main));
+	return e;
+}
+
+static bool wanted(const json_t *branches, const char *branch)
+{
+	size_t i;
+	json_t *b;
+	json_array_foreach(branches, i,
+			   b) if (branch && strcmp(json_string_value(b), branch) == 0) return true;
+	return false;
+}
+
+int repo_find(const json_t *args, json_t **ret, struct error *err)
+{
+	json_auto_t *described = NULL;
+	int code = repo_describe(args, &described, err);
+	if (code)
+		return code;
+	autogit git = GIT_INIT;
+	git_at(json_str(described, "common_dir"), json_str(described, "common_dir"),
+	       json_str(described, "main"), &git);
+	struct git_worktrees list = {0};
+	code = git_worktrees(&git, &list, err);
+	if (code)
+		return code;
+	json_t *found = json_object();
+	const json_t *branches = json_object_get(args, "branches");
+	for (size_t i = 0; i < list.n; i++)
+		if (wanted(branches, list.at[i].branch))
+			json_object_set_new(found, list.at[i].branch, entry(&list.at[i]));
+	git_worktrees_release(&list);
+	json_object_set_new(described, "found", found);
+	*ret = json_incref(described);
+	return 0;
+}
