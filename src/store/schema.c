@@ -32,7 +32,7 @@ static const char initial[] =
 	" pid INTEGER NOT NULL, start_time INTEGER NOT NULL, boot_id TEXT NOT NULL, epoch INTEGER NOT NULL,"
 	" spawn_id TEXT, pane_id TEXT, tty INTEGER,"
 	" started_at INTEGER NOT NULL, ended_at INTEGER, cause TEXT) STRICT;"
-	"CREATE INDEX session_pid ON session(pid) WHERE ended_at IS NULL;"
+	"CREATE INDEX session_pid ON session(pid);" /* ended ones too: who was an agent is no user (I2) */
 	"CREATE INDEX session_peer ON session(peer_id) WHERE ended_at IS NULL;"
 	/* a terminal start: durable before the effect, found again by its id */
 	"CREATE TABLE spawn ("
