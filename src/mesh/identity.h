@@ -6,11 +6,13 @@
  *  peer     the nearest process of the chain that is a registered agent, or the process of a terminal
  *           that Coppice started; so an inner agent beats an outer one (I4). Else: the caller's
  *           session leader is such a terminal process (a double fork keeps its session).
- *  human    a token; or a controlling terminal that is not one of Coppice's, with the whole chain
- *           seen and no mark of a peer in the environment.
- *  service  no terminal, the whole chain seen, the session's leader a living proper ancestor, known to have
- *           no mark, and not started by a terminal server: CI, cron, a unit.
- *  unknown  everything else. It may read, and send as "unknown"; it never counts as the user.
+ *  human    a token; or a controlling terminal that is not one of Coppice's, with the whole chain seen, no
+ *           mark of a peer in the environment, and no process in the chain that was an agent before it
+ *           was taken offline (it is no user because it is no peer any more).
+ *  service  no terminal, the whole chain seen, its environment read and unmarked, no terminal server in the
+ *           chain, and the session's leader a living proper ancestor (or, for a leader itself, a parent
+ * outside of this pid namespace): CI, cron, a script. unknown  everything else. It may read, and send as
+ * "unknown"; it never counts as the user.
  *
  * This guards against accidents and confusion. A hostile process of the same user can allocate a terminal
  * or write the token's file; only the sandbox stops that one (S5). */

@@ -4,6 +4,8 @@
 #ifndef MESH_INBOX_H
 #define MESH_INBOX_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "store/store.h"
@@ -15,6 +17,10 @@ enum { INBOX_TAKE_MAX = 50 }; /* messages in one answer */
  * "inbox", or "hook" where a hook pulls. A new reference:
  * {"messages":[{"id","kind","from","to","text","at","step","repeat"}]} in the shape of message_to_json. */
 json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *transport);
+/* For a transport that pushes: the oldest message that can be offered now; false if there is none. `ret` is a
+ * new reference in the same shape. message_offer, message_submit and message_consume record what becomes of
+ * it. */
+bool inbox_next(struct store *s, const char *peer_id, json_t **ret);
 /* The same messages without taking them: nothing is recorded. */
 json_t *inbox_peek(struct store *s, const char *peer_id, int max);
 /* Confirms messages that were taken: `ids` is a JSON array of strings. Confirming twice is fine. Nothing

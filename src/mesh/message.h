@@ -84,12 +84,10 @@ int message_consume(struct store *s, const char *id, const char *transport, cons
 /* The transport knows that it did not arrive: the message waits again, for any transport. */
 int message_return(struct store *s, const char *id, const char *transport, const char *reason,
 		   struct error *err) _warn_unused_;
-/* The ask that this message carried ended: `step` is STEP_ACKED or STEP_ANSWERED. */
-void message_close(struct store *s, const char *id, enum message_step step, const char *reason);
+/* The ask that this message carried ended: `step` is STEP_ACKED or STEP_ANSWERED. When its recipient ended
+ * it (`seen`), that proves that the message was consumed. */
+void message_close(struct store *s, const char *id, enum message_step step, bool seen, const char *reason);
 
-/* The oldest message that waits for `peer_id` and can be offered now (D3: none whose earlier ones are under
- * way); false if there is none. `ret` is a new reference in the inbox's shape. */
-bool message_next(struct store *s, const char *peer_id, json_t **ret);
 /* How many messages wait for it (stored, offered or submitted). NULL: for anybody. */
 int64_t message_waiting(struct store *s, const char *peer_id);
 

@@ -15,6 +15,7 @@
  *	peer.minted      {peer_id,name,circle,backend}
  *	peer.registered  {peer_id,name,epoch,kind,pid,start_time}   watch that process
  *	peer.online      {peer_id,name,circle}
+ *	peer.expected    {peer_id,name,circle}
  *	peer.turn        {peer_id,from,to}
  *	peer.session_ended {peer_id,kind,pid,cause}                 one of its processes, perhaps not the last
  *	peer.offline     {peer_id,name,circle,cause,final} */

@@ -1,0 +1,116 @@
+/* The inbox; see inbox.h.
+ *
+ * A message can be taken when it waits and no pushing transport has it under way. Once one of a sender's
+ * messages cannot be taken, neither can the later ones of that sender (D3); other senders are not held up by
+ * it. */
+#include "mesh/inbox.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mesh/message.h"
+#include "mesh/message_internal.h"
+
+enum { SCAN_MAX = 1000 };
+
+/* Whether the current row (columns as in pick) is free to be taken. What a pull took and nobody confirmed is
+ * free for another pull: its proof was lost (D2). */
+static bool is_free(const struct query *q, bool push)
+{
+	const char *step = query_text(q, 1);
+	if (strcmp(step, "stored") == 0)
+		return true;
+	return !push && strcmp(step, "submitted") == 0 && message_pulls(query_text(q, 4));
+}
+
+/* The ids of the oldest messages that can be taken, at most `max`. */
+static json_t *pick(struct store *s, const char *peer_id, int max, bool push)
+{
+	json_t *ids = json_array();
+	json_auto_t *held_up = json_object(); /* senders */
+	autoquery q = db_query(s,
+			       "SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
+			       " WHERE message_id = id ORDER BY n DESC LIMIT 1) FROM message"
+			       " WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
+			       "si", peer_id, (int64_t)SCAN_MAX);
+	while ((int)json_array_size(ids) < max && query_next(&q)) {
+		const char *from = query_text(&q, 2);
+		const char *sender = from ? from : query_text(&q, 3);
+		if (json_object_get(held_up, sender))
+			continue;
+		if (is_free(&q, push))
+			json_array_append_new(ids, json_string(query_text(&q, 0)));
+		else
+			json_object_set_new(held_up, sender, json_true());
+	}
+	return ids;
+}
+
+static json_t *inbox_read(struct store *s, const char *peer_id, int max, const char *transport)
+{
+	int most = max > 0 && max < INBOX_TAKE_MAX ? max : INBOX_TAKE_MAX;
+	json_auto_t *ids = pick(s, peer_id, most, false);
+	json_t *messages = json_array();
+	size_t i;
+	json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		/* As it was before this showing: `repeat` is about earlier ones. */
+		json_t *message = message_to_json(s, json_string_value(id));
+		if (!message)
+			continue;
+		if (transport && message_submit(s, json_string_value(id), transport, NULL, NULL) == 0)
+			json_set_str(message, "step", message_step_name(STEP_SUBMITTED));
+		json_array_append_new(messages, message);
+	}
+	return json_pack("{s:o}", "messages", messages);
+}
+
+json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *transport)
+{
+	return inbox_read(s, peer_id, max, transport);
+}
+
+json_t *inbox_peek(struct store *s, const char *peer_id, int max)
+{
+	return inbox_read(s, peer_id, max, NULL);
+}
+
+bool inbox_next(struct store *s, const char *peer_id, json_t **ret)
+{
+	json_auto_t *ids = pick(s, peer_id, 1, true);
+	const char *id = json_string_value(json_array_get(ids, 0));
+	json_t *message = id ? message_to_json(s, id) : NULL;
+	if (message)
+		*ret = message;
+	return message != NULL;
+}
+
+int inbox_confirm(struct store *s, const char *peer_id, const json_t *ids, const char *transport,
+		  struct error *err)
+{
+	size_t i;
+	json_t *id;
+	if (!json_is_array(ids))
+		return error_set(err, ERR_INVALID, "the ids to confirm are not a list");
+	json_array_foreach(ids, i, id)
+	{
+		const char *text = json_string_value(id);
+		if (!text)
+			return error_set(err, ERR_INVALID, "an id to confirm is not a string");
+		int64_t shown = db_int(s, -1, "SELECT shown FROM message WHERE id = ? AND to_peer = ?", "ss",
+				       text, peer_id);
+		if (shown < 0)
+			return message_not_found(text, err);
+		if (shown == 0)
+			return error_set(err, ERR_CONFLICT, "message %s was never taken", text);
+	}
+	json_array_foreach(ids, i, id)
+	{
+		/* Taken, so that the ladder allows it; or returned since, which the proof outweighs. */
+		int r = message_consume(s, json_string_value(id), transport, NULL, err);
+		if (r)
+			return r;
+	}
+	return 0;
+}
