@@ -96,7 +96,27 @@ enum git_status_flags {
 	GIT_STATUS_UNTRACKED_ALL = 1 << 1, /* each file, not only the folder */
 };
 
-int git_status(const struct git *g, unsigned flags, struct git_status *ret, struct error *err) _warn_unused_;
+/* What keeps a look at a worktree from running programs of its agent's choice (W3). Filters of the
+ * user's own (global, system) configuration run, as they must for LFS; those of the repository's
+ * configuration do not, and a worktree's own configuration file, which a confined agent may write (S5),
+ * is not read at all. Taken once per repository; immutable, so threads may share it. */
+struct git_guard {
+	char **set;	  /* configuration overrides, "NAME=value" for git_run_with */
+	char **set_aside; /* the same where extensions.worktreeConfig is on, else NULL */
+};
+
+#define autogitguard _cleanup_(git_guard_release) struct git_guard
+int git_guard_take(const struct git *g, struct git_guard *ret, struct error *err) _warn_unused_;
+void git_guard_release(struct git_guard *guard);
+/* Runs a git command that only looks at the worktree of `g` (status, ls-files, diff-files, …) under
+ * `guard`; NULL takes one for this command. It must not be one that goes into submodules: there git
+ * works by discovery. */
+int git_look(const struct git *g, const struct git_guard *guard, const char *const *args, struct strbuf *out,
+	     struct error *err) _warn_unused_;
+
+/* The worktree's state, by git_look. Of a submodule only its commit is compared. */
+int git_status(const struct git *g, const struct git_guard *guard, unsigned flags, struct git_status *ret,
+	       struct error *err) _warn_unused_;
 void git_status_release(struct git_status *s);
 /* Parses ret->text into ret->at; false when malformed. */
 bool git_status_parse(struct git_status *ret);

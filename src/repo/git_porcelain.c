@@ -7,6 +7,7 @@
  * old path. */
 #include "repo/git.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,13 +108,16 @@ bool git_worktrees_parse(const char *text, size_t len, struct git_worktrees *ret
 	return true;
 }
 
-/* The first line of a small file, NULL if it cannot be read; caller frees. */
-static char *read_line(const char *path)
+/* What git wrote into a file that holds one path, NULL if it cannot be read; caller frees. A path may
+ * hold line breaks; git takes off the white space at its end. */
+static char *read_link(const char *path)
 {
 	autostrbuf text = STRBUF_INIT(LINK_MAX_BYTES);
 	if (file_read(path, &text, NULL) != 0)
 		return NULL;
-	return xstrndup(strbuf_str(&text), strcspn(strbuf_str(&text), "\r\n"));
+	while (text.len > 0 && isspace((unsigned char)text.buf[text.len - 1]))
+		strbuf_setlen(&text, text.len - 1);
+	return strbuf_detach(&text);
 }
 
 /* Whether the worktree's .git file names `git_dir`. */
@@ -121,7 +125,7 @@ static bool link_names(const char *worktree, const char *git_dir)
 {
 	static const char prefix[] = "gitdir: ";
 	autofree char *link = path_join(worktree, ".git");
-	autofree char *line = read_line(link);
+	autofree char *line = read_link(link);
 	if (!line || strncmp(line, prefix, strlen(prefix)) != 0)
 		return false;
 	const char *to = line + strlen(prefix);
@@ -135,7 +139,7 @@ static bool link_names(const char *worktree, const char *git_dir)
 static char *registered_path(const char *git_dir)
 {
 	autofree char *file = path_join(git_dir, "gitdir");
-	autofree char *line = read_line(file);
+	autofree char *line = read_link(file);
 	if (!line)
 		return NULL;
 	size_t n = strlen(line), suffix = strlen("/.git");
@@ -281,7 +285,8 @@ bool git_status_parse(struct git_status *ret)
 	return true;
 }
 
-int git_status(const struct git *g, unsigned flags, struct git_status *ret, struct error *err)
+int git_status(const struct git *g, const struct git_guard *guard, unsigned flags, struct git_status *ret,
+	       struct error *err)
 {
 	const char *const args[] = {"status",
 				    "--porcelain=v2",
@@ -293,7 +298,7 @@ int git_status(const struct git *g, unsigned flags, struct git_status *ret, stru
 				    flags & GIT_STATUS_IGNORED ? "--ignored=traditional" : "--ignored=no",
 				    NULL};
 	struct git_status s = {.text = STRBUF_INIT(GIT_OUTPUT_MAX)};
-	int r = git_run(g, 0, args, &s.text, NULL, err);
+	int r = git_look(g, guard, args, &s.text, err);
 	if (r == 0 && !git_status_parse(&s))
 		r = error_set(err, ERR_GIT, "cannot read what git status printed");
 	if (r) {
