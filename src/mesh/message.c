@@ -340,13 +340,19 @@ int message_return(struct store *s, const char *id, const char *transport, const
 	return r;
 }
 
+void message_took(struct store *s, const char *id, const char *transport)
+{
+	int r = climb(s, id, STEP_CONSUMED, transport, NULL, NULL);
+	(void)r; /* what waits can be consumed */
+}
+
 void message_close(struct store *s, const char *id, enum message_step step, bool seen, const char *reason)
 {
 	assert(step == STEP_ACKED || step == STEP_ANSWERED);
 	if (seen)
-		(void)climb(s, id, STEP_CONSUMED, "ack", NULL,
-			    NULL); /* a dead or closed one stays as it is */
-	(void)climb(s, id, step, NULL, reason, NULL);
+		message_took(s, id, "ack");
+	int r = climb(s, id, step, NULL, reason, NULL);
+	(void)r; /* a dead letter stays one */
 }
 
 int64_t message_waiting(struct store *s, const char *peer_id)

@@ -13,6 +13,8 @@ bool message_pulls(const char *transport);
 /* Appends a fact to the message's trace; `step` is a ladder's step, "returned" or "dead". */
 void message_record(struct store *s, const char *id, const char *step, const char *transport,
 		    const char *reason);
+/* message_consume for a message that is known to wait. */
+void message_took(struct store *s, const char *id, const char *transport);
 /* Says that there is no such message. */
 int message_not_found(const char *id, struct error *err);
 

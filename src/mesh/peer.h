@@ -140,13 +140,13 @@ int peer_register(struct store *s, const struct peer_process *process, const str
 
 /* A live peer waits for a new process: ends its open sessions (cause "restart"), keeps id, role, circle,
  * name and messages. The name gets a suffix if another live peer took it meanwhile. `spawn_id` is the
- * start that will bind to it, or NULL. ERR_NOT_FOUND, ERR_REFUSED (a surface). */
-int peer_expect(struct store *s, const char *peer_id, const char *spawn_id, struct error *err) _warn_unused_;
+ * start that will bind to it, or NULL. ERR_NOT_FOUND, ERR_REFUSED (a surface), which whoever knows the peer
+ * may ignore. */
+int peer_expect(struct store *s, const char *peer_id, const char *spawn_id, struct error *err);
 
 /* Takes a peer offline: ends its sessions and records the cause; the first cause stays. ERR_NOT_FOUND,
- * ERR_REFUSED (a surface is always online). */
-int peer_offline(struct store *s, const char *peer_id, enum peer_cause cause,
-		 struct error *err) _warn_unused_;
+ * ERR_REFUSED (a surface is always online), which whoever knows the peer may ignore. */
+int peer_offline(struct store *s, const char *peer_id, enum peer_cause cause, struct error *err);
 
 /* What is known of a process: only TRUTH_NO ends its sessions, and takes offline each peer that has no
  * other (I8, I9). `boot_id` NULL is this boot. Returns the number of sessions that ended. */

@@ -5,6 +5,7 @@
  * is told once for each recipient until it reads. */
 #include "mesh/queue.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,7 +110,9 @@ static void tell_sender(struct store *s, const struct mesh_limits *limits, const
 			  " `coppice dead retry %s` sends it again.",
 			  letter->kind, id, to.name, reason, id);
 	struct message_new m = {.kind = MESSAGE_SYSTEM, .to = letter->from_peer, .text = text, .about = id};
-	(void)message_store(s, limits, &m, notice_id, NULL); /* system messages are always let in */
+	int r = message_store(s, limits, &m, notice_id, NULL);
+	assert(r == 0); /* system messages are always let in */
+	(void)r;
 }
 
 bool queue_bury(struct store *s, const struct mesh_limits *limits, const char *id, const char *reason,
