@@ -263,15 +263,19 @@ static int read_env(struct reader *rd, const char *const *env, struct error *err
 	return r;
 }
 
+/* All defaults as one list, for a parser's start costs more than what it reads here. */
 static void read_defaults(struct reader *rd)
 {
+	autostrbuf text = STRBUF_INIT(YAML_SIZE_MAX);
+	autoyaml *root = NULL;
+	for (size_t i = 0; i < KEYS; i++)
+		strbuf_addf(&text, "- %s\n", keys[i].fallback);
+	if (yaml_parse("default", strbuf_str(&text), text.len, &root, NULL) || root->n != KEYS)
+		abort(); /* a table entry that is not YAML */
 	rd->layer = CONFIG_DEFAULT;
 	rd->report.file = "default";
 	for (size_t i = 0; i < KEYS; i++) {
-		autoyaml *root = NULL;
-		if (yaml_parse("default", keys[i].fallback, strlen(keys[i].fallback), &root, NULL))
-			abort(); /* a table entry that is not YAML */
-		set_value(rd, i, root, "default");
+		set_value(rd, i, root->items[i], "default");
 		assert(rd->cfg->at[i].json);
 		rd->cfg->fallback[i] = json_incref(rd->cfg->at[i].json);
 	}
