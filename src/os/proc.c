@@ -20,7 +20,6 @@
 #include "os/file.h"
 
 enum {
-	PROC_FLAG_EXITING = 0x4, /* PF_EXITING of the kernel's sched.h */
 	PROC_STAT_MAX = 4096,
 	PROC_ENVIRON_MAX = 8 << 20, /* the kernel lets arguments and environment have 6 MiB */
 	PROC_PATH_MAX = 64,
@@ -123,11 +122,16 @@ static ssize_t read_retry(int fd, char *to, size_t size)
 	return n;
 }
 
+static ssize_t read_stat(pid_t pid, char text[PROC_STAT_MAX])
+{
+	autoclose int fd = open_proc(pid, "stat", O_RDONLY);
+	return fd < 0 ? -1 : read_retry(fd, text, PROC_STAT_MAX);
+}
+
 int proc_stat(pid_t pid, struct proc_stat *ret, struct error *err)
 {
 	char text[PROC_STAT_MAX];
-	autoclose int fd = open_proc(pid, "stat", O_RDONLY);
-	ssize_t n = fd < 0 ? -1 : read_retry(fd, text, sizeof(text));
+	ssize_t n = read_stat(pid, text);
 	if (n < 0 && (errno == ENOENT || errno == ESRCH))
 		return error_set(err, ERR_NOT_FOUND, "there is no process %d", (int)pid);
 	if (n < 0)
@@ -212,8 +216,22 @@ static const char *find_variable(const char *text, size_t len, const char *name)
 	return NULL;
 }
 
-/* The whole environment; false when it cannot be known. */
-static bool read_environ(pid_t pid, struct strbuf *ret)
+/* Whether the process has an environment, if only an empty one. It has none while it ends, and for a
+ * moment in the middle of exec: /proc/PID/environ is empty then, which says nothing. Field 51 of the stat
+ * line is the address of the environment's end, and 0 without one. */
+static bool has_environ(pid_t pid)
+{
+	enum { AFTER_NAME = 2, ENV_END = 51 };
+	char text[PROC_STAT_MAX];
+	ssize_t n = read_stat(pid, text);
+	const char *p = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+	for (int field = AFTER_NAME; p && field < ENV_END; field++)
+		if ((p = memchr(p, ' ', (size_t)(text + n - p))))
+			p++;
+	return p && p < text + n && *p >= '1' && *p <= '9';
+}
+
+static bool read_environ_once(pid_t pid, struct strbuf *ret)
 {
 	autoclose int fd = open_proc(pid, "environ", O_RDONLY);
 	for (;;) {
@@ -222,13 +240,25 @@ static bool read_environ(pid_t pid, struct strbuf *ret)
 		if (n < 0)
 			return false;
 		if (n == 0)
-			break;
+			return true;
 		strbuf_setlen(ret, ret->len + (size_t)n);
 	}
-	/* A process that is ending has no environment any more, which says nothing about what it was. */
-	struct proc_stat st;
-	return ret->len > 0 ||
-	       (proc_stat(pid, &st, NULL) == 0 && st.state != 'Z' && !(st.flags & PROC_FLAG_EXITING));
+}
+
+/* The whole environment; false when it cannot be known. An exec may have ended between an empty reading
+ * and the question whether there is an environment, so an empty one has to be seen several times. */
+static bool read_environ(pid_t pid, struct strbuf *ret)
+{
+	enum { TRIES = 3 };
+	for (int i = 0; i < TRIES; i++) {
+		if (!read_environ_once(pid, ret))
+			return false;
+		if (ret->len > 0)
+			return true;
+		if (!has_environ(pid))
+			return false;
+	}
+	return true;
 }
 
 void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known)
