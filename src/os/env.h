@@ -19,6 +19,8 @@ struct os_env {
 
 /* The real clock, getrandom(2) and boot id; one static object. */
 const struct os_env *os_env_real(void);
+/* Monotonic now, for time limits of what blocks; nothing of the core uses it. */
+usec_t os_monotonic(void);
 
 static inline usec_t os_now(const struct os_env *env)
 {

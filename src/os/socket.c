@@ -1,0 +1,55 @@
+/* Unix stream sockets; see socket.h. */
+#include "os/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "os/env.h"
+
+static int connect_error(int errnum, const char *path, struct error *err)
+{
+	if (errnum == ENOENT || errnum == ECONNREFUSED || errnum == ENOTDIR)
+		return error_set(err, ERR_NOT_FOUND, "nobody listens on %s", path);
+	if (errnum == EACCES || errnum == EPERM)
+		return error_set(err, ERR_FORBIDDEN, "the socket %s may not be used", path);
+	if (errnum == EAGAIN)
+		return error_set(err, ERR_TIMED_OUT, "the socket %s takes no more connections", path);
+	return error_errno(err, errnum, "cannot connect to %s", path);
+}
+
+int socket_connect(const char *path, usec_t limit, int *ret_fd, struct error *err)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	size_t len = strlen(path);
+	if (!len || len >= sizeof(addr.sun_path))
+		return error_set(err, ERR_INVALID, "the socket's path has %zu bytes, not 1 to %zu", len,
+				 sizeof(addr.sun_path) - 1);
+	memcpy(addr.sun_path, path, len + 1);
+	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return error_errno(err, errno, "cannot create a socket");
+	/* A blocking connect waits while the listener's queue is full; a non-blocking one could only be
+	 * repeated. The send timeout is what limits it. */
+	usec_t end = os_monotonic() + limit;
+	for (;;) {
+		usec_t left = end - os_monotonic();
+		if (left <= 0)
+			return connect_error(EAGAIN, path, err);
+		struct timeval tv = {.tv_sec = left / USEC_PER_SEC, .tv_usec = left % USEC_PER_SEC};
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) < 0)
+			return error_errno(err, errno, "cannot prepare a socket");
+		if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == 0)
+			break;
+		if (errno != EINTR)
+			return connect_error(errno, path, err);
+	}
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return error_errno(err, errno, "cannot prepare a socket");
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}

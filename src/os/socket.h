@@ -1,0 +1,13 @@
+/* Unix stream sockets by path. */
+#ifndef OS_SOCKET_H
+#define OS_SOCKET_H
+
+#include "base/error.h"
+#include "base/timeval.h"
+
+/* Connects to the socket at `path`; the descriptor is CLOEXEC and non-blocking. ERR_NOT_FOUND when nobody
+ * listens there, ERR_TIMED_OUT when its queue stays full for `limit` (> 0), ERR_FORBIDDEN when it may
+ * not be used, ERR_INVALID when the path does not fit into a socket's address. */
+int socket_connect(const char *path, usec_t limit, int *ret_fd, struct error *err) _warn_unused_;
+
+#endif
