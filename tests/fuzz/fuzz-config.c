@@ -47,6 +47,7 @@ static void check_config(const struct config *cfg)
 	int r = config_to_json(cfg, NULL, &json, NULL);
 	assert(!r);
 	autofree char *text = json_text(json);
+	assert(*text == '{');
 }
 
 static void load(const struct config_source *src)
