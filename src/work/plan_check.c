@@ -59,6 +59,15 @@ void plan_check_branches(struct plan_draft *d)
 	}
 }
 
+/* Beyond what is shown, problems are only counted: to search for near names, or to print a long cycle,
+ * thousands of times would keep the daemon busy for seconds. */
+static bool only_count(struct plan_draft *d)
+{
+	bool full = d->report.total >= YAML_PROBLEMS_MAX;
+	d->report.total += full;
+	return full;
+}
+
 /* The YAML of the k-th name of a task's needs, which may be written as a single text. */
 static const struct yaml_node *need_node(const struct plan_draft_task *t, size_t k)
 {
@@ -70,6 +79,8 @@ static void unknown_need(struct plan_draft *d, size_t i, size_t k)
 {
 	const char *known[PLAN_TASKS_MAX];
 	size_t n = 0;
+	if (only_count(d))
+		return;
 	for (size_t j = 0; j < d->plan.n_tasks; j++)
 		if (d->plan.tasks[j].branch && j != i)
 			known[n++] = d->plan.tasks[j].branch;
@@ -125,6 +136,8 @@ static void note_cycle(struct search *s, size_t again)
 	const struct plan_file *plan = &s->draft->plan;
 	autostrbuf text = STRBUF_INIT(1 << 16);
 	size_t at = 0;
+	if (only_count(s->draft))
+		return;
 	while (s->path[at] != again)
 		at++;
 	strbuf_addstr(&text, "a cycle: ");

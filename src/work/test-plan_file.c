@@ -372,6 +372,24 @@ static void test_all_problems_come_together(void **state)
 		       "plan.yaml:9: tasks[1].backend: no backend 'vim': one of codex");
 }
 
+/* Each of the 8,000 wrong names would be compared with 199 branches, were it to be shown. */
+static void test_thousands_of_problems_are_only_counted(void **state)
+{
+	(void)state;
+	autostrbuf text = STRBUF_INIT(1 << 20);
+	strbuf_addstr(&text, "tasks:\n");
+	for (int i = 0; i < PLAN_TASKS_MAX; i++) {
+		strbuf_addf(&text, "- {branch: a-branch-with-a-long-name-%d, run: [x], needs: [", i);
+		for (int k = 0; k < 40; k++)
+			strbuf_addf(&text, "%sa-needed-one-of-a-long-name-too-%d", k ? ", " : "", k);
+		strbuf_addstr(&text, "]}\n");
+	}
+	autoplan *plan = NULL;
+	autoerror err = {0};
+	assert_int_equal(parse_at(text.buf, NULL, NULL, &plan, &err), ERR_INVALID);
+	assert_non_null(strstr(err.message, "\nand 7980 more"));
+}
+
 static void test_a_long_chain(void **state)
 {
 	(void)state;
@@ -537,6 +555,7 @@ int main(void)
 		cmocka_unit_test(test_cycles_are_printed),
 		cmocka_unit_test(test_starts_that_cannot_work),
 		cmocka_unit_test(test_all_problems_come_together),
+		cmocka_unit_test(test_thousands_of_problems_are_only_counted),
 		cmocka_unit_test(test_a_long_chain),
 		cmocka_unit_test(test_json_and_back),
 		cmocka_unit_test(test_json_problems_have_no_lines),
