@@ -1,0 +1,37 @@
+/* A client's connection. */
+#ifndef DAEMON_CONN_H
+#define DAEMON_CONN_H
+
+#include "daemon/call.h"
+#include "net/http_request.h"
+#include "os/proc.h"
+
+struct conn {
+	struct list link; /* in daemon.conns */
+	struct daemon *daemon;
+	uv_pipe_t pipe;
+	pid_t pid; /* by the kernel's credentials */
+	struct http_requests requests;
+	struct call *call;	 /* the request that is being answered, or NULL */
+	struct loop_timer *slow; /* ends a request that does not get on */
+	bool closing;
+	bool reading;
+	size_t writing; /* bytes handed to the loop and not yet written */
+
+	/* Who it is, as of `generation`. */
+	struct proc_chain chain;
+	bool has_chain;
+	bool token;
+	struct caller caller;
+	uint64_t generation;
+
+	/* A stream of events, once it has asked for one. */
+	bool stream;
+	int64_t last_event;
+	char *plan; /* only of this plan, or NULL */
+};
+
+/* identify.c: the evidence of a connection, compared with the peers. In a turn. */
+void identify(struct daemon *d, struct conn *conn);
+
+#endif

@@ -1,0 +1,79 @@
+/* The running daemon: one loop, one thread, one store. Its files:
+ *
+ *	daemon.c   start, single instance, recovery, listening, end
+ *	conn.c     connections: credentials, HTTP, streams of events
+ *	turn.c     the turn: requests and ends of effects in one transaction, then answers and new effects
+ *	runner.c   effects carried out: worker processes and terminals
+ *	watch.c    processes whose end must be noticed
+ *	identify.c the evidence of who calls
+ *	worker.c   the other side: what `coppice worker KIND` does */
+#ifndef DAEMON_DAEMON_H
+#define DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/list.h"
+#include "flow/core.h"
+#include "os/loop.h"
+#include "os/paths.h"
+#include "term/tmux.h"
+
+struct daemon {
+	uv_loop_t loop;
+	struct core core;
+	struct paths paths;
+	struct store *store;
+	struct config *config;
+	struct tmux *tmux; /* made at its first need */
+	char *program;
+	char *token; /* what a human without a terminal presents (I2) */
+
+	uv_pipe_t listener;
+	uv_check_t after_io; /* runs the turn when something is ready */
+	uv_idle_t more;	     /* active while work is left over, so that the loop does not block */
+	uv_signal_t signals[2];
+	struct loop_timer *timer; /* the next durable timer */
+	usec_t timer_due;
+	struct loop_timer *idle_checkpoint;
+
+	struct list conns;
+	size_t conn_count;
+	struct list ready;    /* struct call: to be run in the next turn */
+	struct list parked;   /* struct call: waiting for a topic, a time or a worker */
+	struct list finished; /* struct finished: ends of effects, to be recorded in the next turn */
+	struct list watches;  /* struct watch */
+	size_t workers;	      /* child processes under way */
+	struct list work;     /* struct job_work: read-only work that waits for a worker */
+	uint64_t generation;  /* grows when it may have changed who a process is */
+	bool timers_due;
+	bool stopping;
+};
+
+/* `coppice daemon`: runs until it is told to stop; returns the exit code. `ready_fd` (-1 for none) gets one
+ * newline once it listens, or the error's text. */
+int daemon_main(int ready_fd);
+
+/* conn.c */
+void conn_listen(struct daemon *d, int fd);
+void conn_close_all(struct daemon *d);
+/* Streams get what was committed. */
+void conn_pump_streams(struct daemon *d);
+
+/* turn.c */
+void turn_init(struct daemon *d);
+/* Something is ready: a turn will run before the loop blocks again. */
+void turn_wanted(struct daemon *d);
+/* Arms the loop's timer for the next durable one. */
+void turn_arm_timer(struct daemon *d);
+
+/* watch.c */
+void watch_process(struct daemon *d, int64_t pid, int64_t start_time);
+void watch_all(struct daemon *d);
+void watch_stop_all(struct daemon *d);
+/* Processes have ended: record it in the turn, then, after its commit, forget the watches. */
+bool watch_any_ended(const struct daemon *d);
+void watch_record_ended(struct daemon *d);
+void watch_drop_ended(struct daemon *d);
+
+#endif

@@ -1,0 +1,268 @@
+/* Effects carried out; see runner.h. */
+#include "daemon/runner.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "daemon/call.h"
+#include "flow/effects.h"
+#include "os/proc.h"
+#include "term/launch.h"
+#include "term/term.h"
+
+enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10 };
+
+/* One action under way, of an effect or for a parked call. */
+struct action {
+	struct list link; /* in daemon.work while it waits for a place */
+	struct daemon *daemon;
+	struct effect effect; /* id 0: for `call` */
+	struct call *call;    /* stays until the worker has ended, even if its client has gone */
+};
+
+void finished_free(struct finished *f)
+{
+	effect_release(&f->effect);
+	json_decref(f->result);
+	free(f);
+}
+
+static void finish(struct action *a, bool ok, json_t *result)
+{
+	struct finished *f = xcalloc(1, sizeof(*f));
+	*f = (struct finished){.effect = a->effect, .ok = ok, .result = result};
+	list_append(&a->daemon->finished, &f->link);
+	turn_wanted(a->daemon);
+	free(a);
+}
+
+static void finish_error(struct action *a, const struct error *err)
+{
+	finish(a, false, error_to_json(err));
+}
+
+/* What a worker printed: {"ok":…} or an error object. */
+static json_t *worker_answer(int status, const struct strbuf *out, const struct strbuf *errout)
+{
+	json_t *answer = NULL;
+	autoerror err = {0};
+	if (!out->overflow && json_parse(strbuf_str(out), out->len, &answer, &err) == 0 &&
+	    json_is_object(answer))
+		return answer;
+	json_decref(answer);
+	autoerror died = {0};
+	(void)error_set(&died, ERR_INTERNAL, "a worker ended with status %d: %.400s", status,
+			strbuf_str(errout));
+	return error_to_json(&died);
+}
+
+static void call_worked(struct daemon *d, struct call *call, json_t *answer)
+{
+	call->working = false;
+	json_decref(call->op.work_result);
+	call->op.work_result = answer;
+	if (!call->conn) {
+		call_free(call);
+		return;
+	}
+	list_remove(&call->link);
+	list_append(&d->ready, &call->link);
+	turn_wanted(d);
+}
+
+static void worker_done(struct loop_child *child, int status, struct strbuf *out, struct strbuf *errout,
+			void *data)
+{
+	(void)child;
+	struct action *a = data;
+	struct daemon *d = a->daemon;
+	json_t *answer = worker_answer(status, out, errout);
+	d->workers--;
+	if (a->effect.id) {
+		json_t *ok = json_object_get(answer, "ok");
+		finish(a, ok != NULL, ok ? json_incref(ok) : json_incref(answer));
+		json_decref(answer);
+	} else {
+		call_worked(d, a->call, answer);
+		free(a);
+	}
+	runner_next(d);
+}
+
+static void start_worker(struct action *a)
+{
+	struct daemon *d = a->daemon;
+	bool effect = a->effect.id != 0;
+	autofree char *id = effect ? xasprintf("%lld", (long long)a->effect.id) : NULL;
+	json_t *args = effect ? a->effect.args : a->call->op.work_args;
+	autofree char *input = json_text(args);
+	const char *argv[] = {d->program, "worker", effect ? a->effect.kind : a->call->op.work_kind, id,
+			      NULL};
+	struct loop_child_options options = {.argv = argv,
+					     .input = input,
+					     .input_len = strlen(input),
+					     .out_max = OUTPUT_MAX,
+					     .err_max = ERROR_MAX};
+	autoerror err = {0};
+	d->workers++;
+	if (!loop_child_start(&d->loop, &options, worker_done, a, NULL, &err))
+		return;
+	d->workers--;
+	if (effect) {
+		finish_error(a, &err);
+	} else {
+		call_worked(d, a->call, error_to_json(&err));
+		free(a);
+	}
+}
+
+void runner_next(struct daemon *d)
+{
+	while (!list_empty(&d->work) && d->workers < WORKERS_MAX) {
+		struct action *a = list_entry(d->work.next, struct action, link);
+		list_remove(&a->link);
+		start_worker(a);
+	}
+}
+
+static void queue_worker(struct action *a)
+{
+	list_append(&a->daemon->work, &a->link);
+	runner_next(a->daemon);
+}
+
+void runner_work(struct daemon *d, struct call *call)
+{
+	struct action *a = xcalloc(1, sizeof(*a));
+	*a = (struct action){.daemon = d, .call = call};
+	call->working = true;
+	queue_worker(a);
+}
+
+static struct tmux *tmux_of(struct daemon *d)
+{
+	if (!d->tmux) {
+		struct tmux_settings settings = {.socket = config_str(d->config, "terminal.socket"),
+						 .home = d->paths.home};
+		d->tmux = tmux_new(&d->loop, &settings);
+	}
+	return d->tmux;
+}
+
+static json_t *pane_json(const struct term_pane *pane)
+{
+	struct proc_stat stat = {0};
+	bool seen =
+		pane->pid && proc_stat(pane->pid, &stat, NULL) == 0 && stat.start_time == pane->start_time;
+	json_t *json = json_pack("{s:s, s:I, s:I, s:i}", "pane_id", pane->pane, "pane_pid",
+				 (json_int_t)pane->pid, "start_time",
+				 (json_int_t)(pane->dead ? 0 : pane->start_time), "tty", seen ? stat.tty : 0);
+	json_set_str(json, "window", pane->window);
+	json_set_str(json, "session_id", pane->session_id);
+	json_set_str(json, "session", pane->session);
+	json_set_str(json, "socket", pane->socket);
+	json_object_set_new(json, "server", json_integer(pane->server));
+	return json;
+}
+
+static void spawned(void *data, const struct error *err, const struct term_pane *pane)
+{
+	struct action *a = data;
+	if (err)
+		finish_error(a, err);
+	else
+		finish(a, true, pane_json(pane));
+}
+
+static void spawn_now(struct action *a)
+{
+	struct daemon *d = a->daemon;
+	const char *id = json_str(a->effect.args, "spawn_id");
+	const char *launcher[] = {d->program, "launch", id, NULL};
+	autofree char *home = xasprintf("COPPICE_HOME=%s", d->paths.home);
+	const char *env[] = {home, NULL};
+	struct term_spawn order = {.spawn_id = id,
+				   .circle = json_str(a->effect.args, "circle"),
+				   .name = json_str(a->effect.args, "name"),
+				   .cwd = json_str(a->effect.args, "cwd"),
+				   .launcher = launcher,
+				   .env = env};
+	autoerror err = {0};
+	if (term_spawn(tmux_of(d), &order, spawned, a, &err))
+		finish_error(a, &err);
+}
+
+static void probed(void *data, const struct error *err, enum truth found, const struct term_pane *pane)
+{
+	struct action *a = data;
+	if (found == TRUTH_YES) {
+		finish(a, true, pane_json(pane));
+	} else if (found == TRUTH_UNKNOWN) {
+		finish_error(a, err);
+	} else {
+		/* A pane that has come and gone left its end behind; launch never runs a spawn twice anyway.
+		 */
+		json_auto_t *left = NULL;
+		if (launch_exit_read(a->daemon->paths.home, json_str(a->effect.args, "spawn_id"), &left,
+				     NULL) == 0)
+			finish(a, true, json_pack("{s:i}", "start_time", 0));
+		else
+			spawn_now(a);
+	}
+}
+
+static void start_spawn(struct action *a)
+{
+	autoerror err = {0};
+	const char *id = json_str(a->effect.args, "spawn_id");
+	if (launch_write(a->daemon->paths.home, id, json_object_get(a->effect.args, "spec"), &err))
+		finish_error(a, &err);
+	else if (!a->effect.probe)
+		spawn_now(a);
+	else if (term_probe(tmux_of(a->daemon), id, probed, a, &err))
+		finish_error(a, &err);
+}
+
+static void killed(void *data, const struct error *err)
+{
+	struct action *a = data;
+	if (err)
+		finish_error(a, err);
+	else
+		finish(a, true, json_object());
+}
+
+static void start_kill(struct action *a)
+{
+	const json_t *args = a->effect.args;
+	struct term_proof proof = {.pane = json_str(args, "pane_id"),
+				   .spawn_id = json_str(args, "spawn_id"),
+				   .server = (pid_t)json_int(args, "server", 0),
+				   .pid = (pid_t)json_int(args, "pane_pid", 0),
+				   .start_time = (uint64_t)json_int(args, "start_time", 0)};
+	autoerror err = {0};
+	if (term_kill(tmux_of(a->daemon), &proof, killed, a, &err))
+		finish_error(a, &err);
+}
+
+void runner_start(struct daemon *d, struct effect *effect)
+{
+	struct action *a = xcalloc(1, sizeof(*a));
+	*a = (struct action){.daemon = d, .effect = *effect};
+	*effect = (struct effect){0};
+	const struct flow_effect *kind = flow_effect_of(a->effect.kind);
+	if (!kind) {
+		autoerror err = {0};
+		(void)error_set(&err, ERR_UNSUPPORTED, "effect '%s' is of another version", a->effect.kind);
+		finish_error(a, &err);
+	} else if (kind->runner == RUN_SPAWN) {
+		start_spawn(a);
+	} else if (kind->runner == RUN_KILL) {
+		start_kill(a);
+	} else {
+		queue_worker(a);
+	}
+}

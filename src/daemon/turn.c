@@ -1,0 +1,375 @@
+/* The turn (architecture.md): what is ready is handled in one transaction, committed once, and only then
+ * answered.
+ *
+ * Order within a turn: ended processes, due timers, ends of effects, requests, starts of effects. A commit
+ * that fails drops all of it: requests get 503, the ends of effects and processes stay queued and are tried
+ * again a second later, for their facts are still true. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/text.h"
+#include "daemon/call.h"
+#include "daemon/runner.h"
+#include "flow/effects.h"
+#include "flow/react.h"
+#include "flow/spawn.h"
+#include "mesh/peer.h"
+#include "store/answer.h"
+#include "store/event.h"
+#include "store/timer.h"
+
+enum { CALLS_MAX = 64, EFFECTS_MAX = 64 };
+
+#define TURN_BUDGET (2 * USEC_PER_MSEC)
+#define RETRY_AFTER USEC_PER_SEC
+#define CHECKPOINT_AFTER (2 * USEC_PER_SEC)
+
+static usec_t monotonic_now(void)
+{
+	return (usec_t)(uv_hrtime() / 1000);
+}
+
+void call_free(struct call *call)
+{
+	loop_timer_stop(call->timer);
+	op_call_release(&call->op);
+	json_decref(call->params);
+	json_decref(call->answer);
+	free(call->key);
+	free(call);
+}
+
+struct call *call_begin(struct daemon *d, struct conn *conn, const struct api_route *route)
+{
+	struct call *call = xcalloc(1, sizeof(*call));
+	const struct op *op = route->op;
+	call->conn = conn;
+	call->params = route->params;
+	call->key = route->key && (op->flags & OP_CHANGES) ? xstrdup(route->key) : NULL;
+	call->fingerprint = (int64_t)(route->body_hash ^ text_hash(op->name, strlen(op->name)));
+	call->op = (struct op_call){.core = &d->core, .store = d->store, .op = op, .params = call->params};
+	list_append(&d->ready, &call->link);
+	turn_wanted(d);
+	return call;
+}
+
+void call_forget(struct daemon *d, struct call *call)
+{
+	(void)d;
+	call->conn = NULL;
+	if (call->working)
+		return; /* its worker holds it */
+	list_remove(&call->link);
+	call_free(call);
+}
+
+static void set_error(struct call *call, const struct error *err)
+{
+	call->status = error_kind(err->code)->http_status;
+	json_decref(call->answer);
+	call->answer = error_to_json(err);
+}
+
+/* Whether the kept answer of an earlier try is this one's too. */
+static bool answered_before(struct call *call)
+{
+	autoerror err = {0};
+	json_t *kept = NULL;
+	if (call->begun || !call->key)
+		return false;
+	switch (answer_find(call->op.store, call->key, call->fingerprint, &call->status, &kept)) {
+	case ANSWER_DONE:
+		call->answer = kept;
+		return true;
+	case ANSWER_PENDING:
+		call->op.state = kept;
+		return false;
+	case ANSWER_MISUSED:
+		(void)error_set(&err, ERR_INVALID, "this idempotency key was used for another request");
+		set_error(call, &err);
+		return true;
+	case ANSWER_NONE:
+		return false;
+	}
+	return false;
+}
+
+static int run_checked(struct call *call, json_t **ret, struct error *err)
+{
+	int code = 0;
+	if (!call->begun) {
+		code = op_check_caller(call->op.op, &call->caller, err);
+		if (!code)
+			code = op_check_params(call->op.op, call->params, err);
+	}
+	if (!code && !call->begun && (call->op.op->flags & OP_CHANGES) && call->caller.kind == CALLER_PEER)
+		peer_seen(call->op.store, call->caller.peer_id);
+	call->begun = true;
+	return code ? code : op_run(&call->op, ret, err);
+}
+
+static void run_call(struct daemon *d, struct call *call)
+{
+	struct store *s = d->store;
+	autoerror err = {0};
+	json_t *answer = NULL;
+	store_save(s);
+	conn_identify(d, call->conn, &call->caller, &call->op.chain);
+	call->op.caller = &call->caller;
+	call->fingerprint ^=
+		call->begun ? 0 : (int64_t)text_hash(call->caller.peer_id, strlen(call->caller.peer_id));
+	if (answered_before(call)) {
+		store_keep(s);
+		return;
+	}
+	int code = run_checked(call, &answer, &err);
+	if (code > 0) {
+		store_undo(s);
+		set_error(call, &err);
+		return;
+	}
+	if (code == 0) {
+		call->status = 200;
+		call->answer = answer;
+	}
+	if (call->key && (code == 0 || call->op.state))
+		answer_keep(s, call->key, call->fingerprint, call->status, code ? call->op.state : answer);
+	store_keep(s);
+}
+
+static void record_finished(struct daemon *d)
+{
+	list_for_each (pos, &d->finished) {
+		struct finished *f = list_entry(pos, struct finished, link);
+		flow_effect_finished(&d->core, &f->effect, f->ok, json_incref(f->result));
+	}
+}
+
+static size_t take_effects(struct daemon *d, struct effect effects[EFFECTS_MAX])
+{
+	size_t n = 0;
+	while (!d->stopping && n < EFFECTS_MAX && effect_start_next(d->store, &effects[n]))
+		n++;
+	return n;
+}
+
+static void wake_call(struct daemon *d, struct call *call)
+{
+	loop_timer_stop(call->timer);
+	call->timer = NULL;
+	list_remove(&call->link);
+	list_append(&d->ready, &call->link);
+	turn_wanted(d);
+}
+
+static void wait_over(void *data)
+{
+	struct call *call = data;
+	call->timer = NULL;
+	call->op.timed_out = true;
+	wake_call(call->op.core->data, call);
+}
+
+static void park(struct daemon *d, struct call *call)
+{
+	list_append(&d->parked, &call->link);
+	if (call->op.work_kind)
+		runner_work(d, call);
+	else if (call->op.wait)
+		call->timer = loop_timer_start(&d->loop, call->op.wait, wait_over, call);
+}
+
+/* Waiters of a topic that was committed in this turn run again in the next. */
+static void wake_waiters(struct daemon *d)
+{
+	size_t n = 0;
+	const char *const *topics = store_wakes(d->store, &n);
+	list_for_each_safe (pos, &d->parked) {
+		struct call *call = list_entry(pos, struct call, link);
+		bool woken = false;
+		for (size_t i = 0; !call->working && !woken && i < n; i++)
+			woken = strcmp(topics[i], call->op.topic) == 0;
+		if (woken)
+			wake_call(d, call);
+	}
+}
+
+/* What the daemon itself does about committed events. */
+static void heed_events(struct daemon *d)
+{
+	size_t n = 0;
+	const struct event *events = store_events(d->store, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct event *e = &events[i];
+		if (strncmp(e->kind, "peer.", 5) == 0)
+			d->generation++;
+		if (strcmp(e->kind, "peer.registered") == 0)
+			watch_process(d, json_int(e->data, "pid", 0), json_int(e->data, "start_time", 0));
+		else if (strcmp(e->kind, "daemon.stopping") == 0)
+			d->stopping = true;
+	}
+}
+
+static void settle_calls(struct daemon *d, struct list *calls)
+{
+	list_for_each_safe (pos, calls) {
+		struct call *call = list_entry(pos, struct call, link);
+		list_remove(&call->link);
+		if (!call->status) {
+			park(d, call);
+			continue;
+		}
+		conn_answer(call->conn, call->status, call->answer);
+		call_free(call);
+	}
+}
+
+static void drop_turn(struct daemon *d, struct list *calls, struct effect *effects, size_t n,
+		      const struct error *why)
+{
+	for (size_t i = 0; i < n; i++)
+		effect_release(&effects[i]);
+	autoerror err = {0};
+	(void)error_set(&err, ERR_NOT_STORED, "nothing was changed: %s", why->message);
+	(void)error_hint(&err, ERR_NOT_STORED, "see that there is room on the disk, and try again");
+	list_for_each (pos, calls)
+		set_error(list_entry(pos, struct call, link), &err);
+	settle_calls(d, calls);
+}
+
+static void retry_turn(void *data)
+{
+	struct daemon *d = data;
+	d->timer = NULL;
+	d->timers_due = true;
+	turn_wanted(d);
+}
+
+static void run_calls(struct daemon *d, struct list *done)
+{
+	usec_t until = monotonic_now() + TURN_BUDGET;
+	for (int n = 0; n < CALLS_MAX && !list_empty(&d->ready) && (n == 0 || monotonic_now() < until); n++) {
+		struct call *call = list_entry(d->ready.next, struct call, link);
+		list_remove(&call->link);
+		list_append(done, &call->link);
+		run_call(d, call);
+	}
+}
+
+static void after_commit(struct daemon *d, struct list *calls, struct effect *effects, size_t n)
+{
+	list_for_each_safe (pos, &d->finished) {
+		list_remove(pos);
+		finished_free(list_entry(pos, struct finished, link));
+	}
+	watch_drop_ended(d);
+	heed_events(d);
+	settle_calls(d, calls);
+	wake_waiters(d);
+	for (size_t i = 0; i < n; i++)
+		runner_start(d, &effects[i]);
+	conn_pump_streams(d);
+	turn_arm_timer(d);
+}
+
+static void checkpoint(void *data)
+{
+	struct daemon *d = data;
+	d->idle_checkpoint = NULL;
+	store_checkpoint(d->store);
+}
+
+static void run_turn(struct daemon *d)
+{
+	struct list calls;
+	struct effect effects[EFFECTS_MAX];
+	size_t n = 0;
+	autoerror err = {0};
+	list_init(&calls);
+	int code = store_begin(d->store, &err);
+	if (!code) {
+		watch_record_ended(d);
+		if (d->timers_due && timer_fire(d->store) > 0)
+			flow_react(&d->core);
+		record_finished(d);
+		run_calls(d, &calls);
+		n = take_effects(d, effects);
+		code = store_commit(d->store, &err);
+	} else {
+		list_splice(&calls, &d->ready);
+	}
+	d->timers_due = false;
+	if (!code) {
+		after_commit(d, &calls, effects, n);
+		if (n == EFFECTS_MAX)
+			turn_wanted(d);
+	} else {
+		drop_turn(d, &calls, effects, n, &err);
+		loop_timer_stop(d->timer);
+		d->timer = loop_timer_start(&d->loop, RETRY_AFTER, retry_turn, d);
+		d->timer_due = 0;
+		return;
+	}
+	if (!d->idle_checkpoint)
+		d->idle_checkpoint = loop_timer_start(&d->loop, CHECKPOINT_AFTER, checkpoint, d);
+}
+
+static bool something_ready(const struct daemon *d)
+{
+	return !list_empty(&d->ready) || !list_empty(&d->finished) || d->timers_due || watch_any_ended(d);
+}
+
+static void on_check(uv_check_t *handle)
+{
+	struct daemon *d = handle->data;
+	uv_idle_stop(&d->more);
+	if (something_ready(d) && !(d->timer && !d->timer_due && list_empty(&d->ready)))
+		run_turn(d);
+	if (!list_empty(&d->ready))
+		turn_wanted(d);
+	if (d->stopping)
+		uv_stop(&d->loop);
+}
+
+static void on_idle(uv_idle_t *handle)
+{
+	(void)handle; /* only keeps the loop from blocking */
+}
+
+void turn_wanted(struct daemon *d)
+{
+	uv_idle_start(&d->more, on_idle);
+}
+
+void turn_init(struct daemon *d)
+{
+	uv_check_init(&d->loop, &d->after_io);
+	d->after_io.data = d;
+	uv_check_start(&d->after_io, on_check);
+	uv_idle_init(&d->loop, &d->more);
+}
+
+static void timer_expired(void *data)
+{
+	struct daemon *d = data;
+	d->timer = NULL;
+	d->timer_due = 0;
+	d->timers_due = true;
+	turn_wanted(d);
+}
+
+void turn_arm_timer(struct daemon *d)
+{
+	usec_t due = timer_next(d->store);
+	if (d->timer && due == d->timer_due)
+		return;
+	loop_timer_stop(d->timer);
+	d->timer = NULL;
+	d->timer_due = due;
+	if (!due)
+		return;
+	usec_t now = os_now(os_env_real());
+	d->timer = loop_timer_start(&d->loop, due > now ? due - now : 0, timer_expired, d);
+}

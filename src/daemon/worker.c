@@ -1,0 +1,115 @@
+/* The table of workers; see worker.h. */
+#include "daemon/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "os/file.h"
+#include "os/lock.h"
+#include "os/spawn.h"
+#include "repo/create.h"
+#include "repo/describe.h"
+#include "repo/find.h"
+#include "repo/land_build.h"
+#include "repo/land_move.h"
+#include "repo/list.h"
+#include "repo/remove.h"
+#include "repo/restore.h"
+
+enum { INPUT_MAX = 16 << 20, HOOK_OUTPUT_MAX = 4096, HOOK_MINUTES = 10 };
+
+/* A command of the user's configuration: a string for /bin/sh, or an argument array. */
+static int run_hook(const json_t *args, json_t **ret, struct error *err)
+{
+	const json_t *command = json_object_get(args, "command");
+	const char *shell[] = {"/bin/sh", "-c", json_string_value(command), NULL};
+	const char **argv = xcalloc(json_array_size(command) + 1, sizeof(*argv));
+	for (size_t i = 0; i < json_array_size(command); i++)
+		argv[i] = json_string_value(json_array_get(command, i));
+	autostrbuf output = STRBUF_INIT(HOOK_OUTPUT_MAX);
+	struct spawn s = {.argv = json_is_string(command) ? shell : argv,
+			  .cwd = json_str(args, "cwd"),
+			  .out = &output,
+			  .errout = &output,
+			  .timeout = HOOK_MINUTES * USEC_PER_MIN,
+			  .new_session = true};
+	int status = 0;
+	int code = spawn_run(&s, &status, err);
+	free(argv);
+	if (code)
+		return code;
+	if (status)
+		return error_set(err, ERR_SYSTEM, "the hook ended with %d: %.400s", status,
+				 strbuf_str(&output));
+	*ret = json_object();
+	return 0;
+}
+
+static const struct {
+	const char *kind;
+	int (*work)(const json_t *args, json_t **ret, struct error *err);
+} workers[] = {
+	{"hook", run_hook},
+	{"land.build", repo_land_build},
+	{"land.move", repo_land_move},
+	{"repo.describe", repo_describe},
+	{"repo.find", repo_find},
+	{"repo.list", repo_list},
+	{"worktree.create", repo_create},
+	{"worktree.remove", repo_remove},
+	{"worktree.restore", repo_restore},
+};
+
+static int read_input(json_t **ret, struct error *err)
+{
+	autostrbuf text = STRBUF_INIT(INPUT_MAX);
+	ssize_t n;
+	do {
+		char *to = strbuf_reserve(&text, 65536);
+		if (!to)
+			return error_set(err, ERR_TOO_LARGE, "the worker's input is too large");
+		n = read(STDIN_FILENO, to, 65536);
+		if (n > 0)
+			strbuf_setlen(&text, text.len + (size_t)n);
+	} while (n > 0);
+	return json_parse(strbuf_str(&text), text.len, ret, err);
+}
+
+static int lock_effect(const char *home, const char *effect, int *ret_fd, struct error *err)
+{
+	autofree char *dir = xasprintf("%s/run", home);
+	autofree char *path = xasprintf("%s/effect-%s.lock", dir, effect);
+	int code = dir_make_private(dir, err);
+	return code ? code : lock_take(path, LOCK_WAIT | LOCK_INHERIT, ret_fd, err);
+}
+
+static int work(const char *home, const char *kind, const char *effect, json_t **ret, struct error *err)
+{
+	json_auto_t *args = NULL;
+	autoclose int lock = -1;
+	int code = read_input(&args, err);
+	if (!code && effect)
+		code = lock_effect(home, effect, &lock, err);
+	for (size_t i = 0; !code && i < ARRAY_SIZE(workers); i++)
+		if (strcmp(workers[i].kind, kind) == 0)
+			return workers[i].work(args, ret, err);
+	return code ? code : error_set(err, ERR_INTERNAL, "there is no worker '%s'", kind);
+}
+
+int worker_main(const char *home, const char *kind, const char *effect)
+{
+	autoerror err = {0};
+	json_t *result = NULL;
+	int code = work(home, kind, effect, &result, &err);
+	json_auto_t *answer =
+		code ? error_to_json(&err) : json_pack("{s:o}", "ok", result ? result : json_object());
+	autofree char *text = json_text(answer);
+	(void)puts(text); /* a daemon that no longer reads takes it from the next try */
+	if (fflush(stdout) != 0)
+		return 1;
+	return code ? 1 : 0;
+}
