@@ -68,7 +68,7 @@ static bool is_true(const char *value)
 /* Reads "scope NUL key LF value NUL" (no LF for a key without a value), and cuts it up in place. */
 static bool read_listing(struct strbuf *text, struct filter_keys *keys, bool *ret_worktree_config)
 {
-	for (char *p = text->buf, *end = p + text->len; p && p < end;) {
+	for (char *p = text->buf, *end = p ? p + text->len : NULL; p < end;) {
 		char *scope = p, *key = scope + strlen(scope) + 1;
 		if (key >= end)
 			return false;

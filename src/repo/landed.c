@@ -277,8 +277,8 @@ static int by_path(const void *a, const void *b)
 /* Reads what the branch changes, sorted by path; false when that was not understood or is too much. */
 static bool read_changes(struct lander *l)
 {
-	char *p = l->diff.buf, *end = p + l->diff.len;
-	while (p && p < end) {
+	char *p = l->diff.buf, *end = p ? p + l->diff.len : NULL;
+	while (p < end) {
 		struct change c = {0};
 		char *path = p + strlen(p) + 1;
 		if (path >= end || l->n_changes >= PATHS_MAX || !cut_raw(p, &c.before, &c.after))
@@ -317,10 +317,10 @@ static struct candidate *note_commit(struct lander *l, char *header)
 /* Reads git log -z --raw: a header field a commit, then two fields a changed path. */
 static bool read_history(struct lander *l)
 {
-	char *p = l->history.buf, *end = p + l->history.len;
+	char *p = l->history.buf, *end = p ? p + l->history.len : NULL;
 	struct candidate *open = NULL;
 	size_t commits = 0;
-	while (p && p < end) {
+	while (p < end) {
 		char *field = p;
 		p += strlen(p) + 1;
 		if (*field == '\1') {
