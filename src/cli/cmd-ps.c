@@ -1,0 +1,59 @@
+/* coppice ps */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/out.h"
+
+static const char *show_seen(const json_t *row, char *buf, size_t size)
+{
+	return out_age(json_str(row, "last_seen"), buf, size);
+}
+
+static enum colour paint_status(const json_t *row)
+{
+	const char *status = json_str(row, "status");
+	if (!status || strcmp(status, "offline") == 0)
+		return DIM;
+	return strcmp(status, "busy") == 0 ? YELLOW : GREEN;
+}
+
+static int run_ps(struct command_run *run, struct error *err)
+{
+	json_t *args = json_pack("{s:b}", "show_offline", option_get(run, "all") != NULL);
+	json_auto_t *answer = NULL;
+	if (option_get(run, "circle"))
+		json_set_str(args, "circle", option_get(run, "circle"));
+	int code = command_call(run, "list_peers", args, false, &answer, err);
+	if (code)
+		return code;
+	static const struct out_column columns[] = {
+		{.title = "NAME", .key = "name", .max = 40},
+		{.title = "CIRCLE", .key = "circle", .max = 20},
+		{.title = "STATUS", .key = "status", .paint = paint_status},
+		{.title = "BACKEND", .key = "backend"},
+		{.title = "SEEN", .key = "last_seen", .show = show_seen, .right = true},
+		{.title = "PATH", .key = "path", .max = 50},
+		{.title = "DESCRIPTION", .key = "description", .max = 40},
+	};
+	if (run->json)
+		out_json(answer);
+	else
+		out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "peers"),
+			  "no peers; start one: coppice new BRANCH");
+	return 0;
+}
+
+const struct command command_ps = {
+	.name = "ps",
+	.group = "peers and messages",
+	.summary = "Who is there",
+	.usage = "[--all] [--circle CIRCLE]",
+	.examples = "coppice ps\ncoppice ps --all --json",
+	.options = (const struct option_entry[]){{"all", 'a', OPTION_FLAG, NULL,
+						  "offline and expected peers too"},
+						 {"circle", 0, OPTION_VALUE, "CIRCLE", "only this circle"},
+						 {0}},
+	.run = run_ps,
+};

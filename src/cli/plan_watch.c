@@ -1,0 +1,266 @@
+/* See plan_watch.h. The rows are drawn from the plan's status, which is asked for after each of its events:
+ * so what is shown is always whole, whatever was missed. */
+#include "cli/plan_watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/out.h"
+
+struct watch {
+	struct command_run *run;
+	const char *plan_id;
+	struct client *status; /* a connection of its own, beside the stream */
+	bool live;	       /* rows are redrawn in place */
+	size_t drawn;	       /* lines on the screen */
+	bool ended;
+};
+
+struct look {
+	const char *state;
+	const char *sign;
+	enum colour colour;
+};
+
+static const struct look looks[] = {
+	{"waiting", "·", DIM},	 {"creating", "◌", BLUE},     {"starting", "◌", BLUE},
+	{"running", "●", CYAN},	 {"discarding", "◌", YELLOW}, {"landing", "▲", YELLOW},
+	{"ready", "◆", YELLOW},	 {"cleaning", "▲", GREEN},    {"landed", "✔", GREEN},
+	{"done", "✔", GREEN},	 {"ejected", "✘", RED},	      {"failed", "✘", RED},
+	{"cancelled", "✘", RED},
+};
+
+static const struct look *look_of(const char *state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++)
+		if (state && strcmp(looks[i].state, state) == 0)
+			return &looks[i];
+	return &looks[0];
+}
+
+static int terminal_width(void)
+{
+	struct winsize size;
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+}
+
+/* A row's last words: why it is where it is, or what it said at its end. */
+static void print_words(const json_t *task, int room)
+{
+	const char *words = json_str(task, "reason") ? json_str(task, "reason") : json_str(task, "summary");
+	if (!words || room < 8)
+		return;
+	autofree char *line = xstrndup(words, strcspn(words, "\n"));
+	if ((int)strlen(line) > room) {
+		line[room - 3] = '\0';
+		while (room > 3 && ((unsigned char)line[room - 4] & 0x80))
+			line[--room - 3] = '\0';
+		autofree char *longer = xasprintf("%s...", line);
+		out_text(stdout, longer, false);
+		return;
+	}
+	out_text(stdout, line, false);
+}
+
+static void print_row(const json_t *task, int name_width, int width)
+{
+	const struct look *look = look_of(json_str(task, "state"));
+	const char *name = json_str(task, "task");
+	(void)printf("  %s%s %-10s%s %-*s  %s", out_colour_code(look->colour), look->sign, look->state,
+		     out_colour_code(PLAIN), name_width, name, out_colour_code(DIM));
+	print_words(task, width - name_width - 18);
+	(void)printf("%s\n", out_colour_code(PLAIN));
+}
+
+static void draw(struct watch *w, const json_t *plan)
+{
+	const json_t *tasks = json_object_get(plan, "tasks");
+	int name_width = 6;
+	size_t i;
+	json_t *task;
+	json_array_foreach(tasks, i, task)
+	{
+		int n = (int)strlen(json_str(task, "task"));
+		name_width = n > name_width ? n : name_width;
+	}
+	if (w->drawn)
+		(void)printf("\x1b[%zuA\x1b[J", w->drawn);
+	json_array_foreach(tasks, i, task) print_row(task, name_width, terminal_width());
+	w->drawn = json_array_size(tasks);
+	(void)fflush(stdout);
+}
+
+static int plan_now(struct watch *w, json_t **ret, struct error *err)
+{
+	json_auto_t *args = json_pack("{s:s}", "plan", w->plan_id);
+	return client_call(w->status, "plan_status", args, NULL, ret, err);
+}
+
+/* One JSON object a line, with the task's name beside the event. */
+static void print_json_event(const json_t *event)
+{
+	json_auto_t *line = json_object();
+	json_object_set(line, "event", json_object_get(event, "event"));
+	json_object_set(line, "at", json_object_get(event, "at"));
+	const char *key;
+	json_t *value;
+	json_object_foreach(json_object_get(event, "data"), key, value) json_object_set(line, key, value);
+	json_object_set(line, "subject", json_object_get(event, "subject"));
+	out_json(line);
+	(void)fflush(stdout);
+}
+
+static void print_line_event(const json_t *event)
+{
+	const char *kind = json_str(event, "event");
+	const json_t *data = json_object_get(event, "data");
+	if (!kind || strncmp(kind, "task.", 5) != 0)
+		return;
+	const char *reason = json_str(data, "reason");
+	const struct look *look = look_of(kind + 5);
+	(void)printf("  %s %-10s %s%s", look->sign, look->state, json_str(data, "task"), reason ? "  " : "");
+	if (reason)
+		out_text(stdout, reason, false);
+	(void)putchar('\n');
+	(void)fflush(stdout);
+}
+
+static int on_event(void *data, const struct sse_event *sse, struct error *err)
+{
+	struct watch *w = data;
+	json_auto_t *event = NULL;
+	int code = json_parse(sse->data, sse->len, &event, err);
+	if (code)
+		return code;
+	const char *kind = json_str(event, "event");
+	w->ended =
+		w->ended || (kind && (strcmp(kind, "plan.done") == 0 || strcmp(kind, "plan.cancelled") == 0));
+	if (w->run->json) {
+		print_json_event(event);
+	} else if (!w->live) {
+		print_line_event(event);
+	} else {
+		json_auto_t *plan = NULL;
+		code = plan_now(w, &plan, err);
+		if (!code)
+			draw(w, plan);
+	}
+	return code ? code : w->ended ? 1 : 0;
+}
+
+static size_t count(const json_t *plan, const char *key)
+{
+	return json_array_size(json_object_get(plan, key));
+}
+
+static void print_list(const json_t *plan, const char *key, const char *title, enum colour colour)
+{
+	size_t i;
+	json_t *branch;
+	if (!count(plan, key))
+		return;
+	(void)printf("%s%s%s", out_colour_code(colour), title, out_colour_code(PLAIN));
+	json_array_foreach(json_object_get(plan, key), i, branch)(void)
+		printf("%s%s", i ? ", " : " ", json_string_value(branch));
+	(void)putchar('\n');
+}
+
+static void print_ready_hint(const json_t *plan)
+{
+	size_t i;
+	json_t *branch;
+	if (!count(plan, "ready"))
+		return;
+	(void)printf("nothing vouches for these; land them yourself:\n  coppice land");
+	json_array_foreach(json_object_get(plan, "ready"), i, branch)(void)
+		printf(" %s", json_string_value(branch));
+	(void)printf(" --into %s\n", json_str(plan, "target"));
+}
+
+static void print_reasons(const json_t *plan)
+{
+	size_t i;
+	json_t *task;
+	json_array_foreach(json_object_get(plan, "tasks"), i, task)
+	{
+		const char *state = json_str(task, "state"), *reason = json_str(task, "reason");
+		bool bad = strcmp(state, "ejected") == 0 || strcmp(state, "failed") == 0;
+		if (!bad || !reason)
+			continue;
+		(void)printf("  %s: ", json_str(task, "task"));
+		out_text(stdout, reason, false);
+		(void)printf("\n    look: coppice job show %s\n", json_str(task, "job"));
+	}
+}
+
+static void print_summary(const json_t *plan)
+{
+	const char *commit = json_str(plan, "commit");
+	(void)putchar('\n');
+	print_list(plan, "landed", "landed ", GREEN);
+	print_list(plan, "done", "nothing to land ", DIM);
+	print_list(plan, "ready", "ready  ", YELLOW);
+	print_list(plan, "ejected", "ejected", RED);
+	print_list(plan, "failed", "failed ", RED);
+	print_list(plan, "cancelled", "cancelled", RED);
+	print_reasons(plan);
+	if (commit)
+		(void)printf("%s is now %.12s\n", json_str(plan, "target"), commit);
+	print_ready_hint(plan);
+}
+
+static void print_done(const json_t *plan)
+{
+	static const char *const keys[] = {"landed", "ready",  "ejected", "failed",
+					   "target", "commit", "done",	  "cancelled"};
+	json_auto_t *line = json_pack("{s:s}", "event", "done");
+	json_object_set(line, "at", json_object_get(plan, "ended_at"));
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		json_object_set(line, keys[i], json_object_get(plan, keys[i]));
+	json_object_set(line, "plan", json_object_get(plan, "plan"));
+	out_json(line);
+}
+
+static int follow(struct watch *w, struct client *stream, struct error *err)
+{
+	autofree char *query = xasprintf("plan=%s", w->plan_id);
+	int code = client_stream_open(stream, query, "0", err);
+	while (!code && !w->ended)
+		code = client_stream_read(stream, on_event, w, err);
+	client_stream_close(stream);
+	return w->ended ? 0 : code;
+}
+
+int plan_watch(struct command_run *run, const char *plan_id, struct error *err)
+{
+	autoclient *status = NULL;
+	struct client *stream = NULL;
+	int code = command_client(run, &stream, err);
+	if (!code)
+		code = client_open_default(CLIENT_START, &status, err);
+	if (code)
+		return code;
+	struct watch w = {.run = run, .plan_id = plan_id, .status = status};
+	w.live = !run->json && out_colour(stdout);
+	if (!run->json)
+		(void)printf("%s\n", plan_id);
+	code = follow(&w, stream, err);
+	json_auto_t *plan = NULL;
+	if (!code)
+		code = plan_now(&w, &plan, err);
+	if (code)
+		return code;
+	if (run->json)
+		print_done(plan);
+	else
+		print_summary(plan);
+	bool all = !count(plan, "ready") && !count(plan, "ejected") && !count(plan, "failed") &&
+		   !count(plan, "cancelled");
+	run->exit_code = all ? 0 : 1;
+	return 0;
+}
