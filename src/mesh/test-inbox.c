@@ -58,7 +58,7 @@ static void test_D2_stored_survives_a_crash(void **state)
 	world_turn(w);
 	notify(w, &from_a, &b, "lost before it was acknowledged");
 	world_restart(w, NULL);
-	json_auto_t *ids = takes(w, &b, 10, "committed", false);
+	json_decref(takes(w, &b, 10, "committed", false));
 }
 
 static void test_D3_order_per_sender_and_recipient(void **state)
@@ -88,7 +88,7 @@ static void test_D3_order_per_sender_and_recipient(void **state)
 	assert_int_equal(message_offer(w->s, json_str(next, "id"), "plugin", NULL, NULL), 0);
 	json_decref(next);
 	assert_int_equal(inbox_confirm(w->s, b.peer_id, third, "inbox", NULL), 0);
-	json_auto_t *fourth = takes(w, &b, 10, "c3", false);
+	json_decref(takes(w, &b, 10, "c3", false));
 }
 
 static void test_confirming(void **state)
