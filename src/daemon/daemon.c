@@ -22,7 +22,7 @@
 #include "daemon/runner.h"
 #include "flow/react.h"
 #include "flow/spawn.h"
-#include "flow/train.h"
+#include "mesh/peer.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "store/event.h"
@@ -111,17 +111,26 @@ static int bind_socket(const struct daemon *d, int *ret_fd, struct error *err)
 	return 0;
 }
 
-static int open_all(struct daemon *d, int *ret_lock, struct error *err)
+/* A client that found nobody listening has started us: then a holder of the lock is on its way out, and is
+ * waited for. */
+static int take_lock(const struct daemon *d, bool wait, int *ret_lock, struct error *err)
+{
+	autoerror why = {0};
+	if (!lock_take(d->paths.lock, wait ? LOCK_WAIT : 0, ret_lock, &why))
+		return 0;
+	int code = error_set(err, ERR_EXISTS, "a daemon is running already for %s", d->paths.home);
+	return error_hint(err, code, "see: coppice status");
+}
+
+static int open_all(struct daemon *d, bool wait, int *ret_lock, struct error *err)
 {
 	int code = paths_find(&d->paths, err);
 	if (!code)
 		code = paths_prepare(&d->paths, err);
 	if (!code)
 		code = path_check_local(d->paths.home, err);
-	if (!code && lock_take(d->paths.lock, 0, ret_lock, err)) {
-		code = error_set(err, ERR_EXISTS, "a daemon is running already for %s", d->paths.home);
-		(void)error_hint(err, code, "see: coppice status");
-	}
+	if (!code)
+		code = take_lock(d, wait, ret_lock, err);
 	if (!code)
 		code = load_config(d, err);
 	if (!code)
@@ -153,6 +162,9 @@ static int recover(struct daemon *d, struct error *err)
 	int code = store_begin(d->store, err);
 	if (code)
 		return code;
+	struct peer_ref surface; /* people and services can be written to before they first call */
+	peer_surface(d->store, ROLE_HUMAN, &surface);
+	peer_surface(d->store, ROLE_SERVICE, &surface);
 	processes_of_old_boots(&d->core);
 	effect_recover(d->store);
 	event_emit(d->store, "daemon.started", "daemon", NULL, NULL);
@@ -224,7 +236,7 @@ int daemon_main(int ready_fd)
 	static struct daemon d; /* lives as long as the process */
 	autoerror err = {0};
 	int lock = -1, fd = -1;
-	int code = open_all(&d, &lock, &err);
+	int code = open_all(&d, ready_fd >= 0, &lock, &err);
 	if (!code) {
 		init_loop(&d);
 		init_core(&d);

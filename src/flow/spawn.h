@@ -24,7 +24,7 @@ struct spawn_order {
 int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[ID_SIZE], int64_t *ret_effect,
 		struct error *err) _warn_unused_;
 /* Orders the end of a peer's terminal, which must be one that Coppice started (I10). */
-int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, struct error *err) _warn_unused_;
+int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, struct error *err);
 
 /* Ends of the effects spawn and kill; the subject is the spawn. */
 void spawn_started(struct core *core, const char *subject, bool ok, const json_t *result);

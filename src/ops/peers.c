@@ -146,7 +146,7 @@ static int locate(struct op_call *call, struct peer_spec *spec, struct error *er
 
 static int handle_register(struct op_call *call, json_t **ret, struct error *err)
 {
-	size_t index;
+	size_t index = 0;
 	int code = registering_process(call, &index, err);
 	if (code)
 		return code;

@@ -125,7 +125,7 @@ static int handle_run(struct op_call *call, json_t **ret, struct error *err)
 	src.target = config_str(call->core->config, "worktrees.target");
 	if (!src.target)
 		src.target = place.head_branch;
-	autoplan plan = NULL;
+	autoplan *plan = NULL;
 	code = plan_file_parse(&src, &plan, err);
 	return code ? code : start_plan(call, &place, plan, ret, err);
 }

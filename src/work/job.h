@@ -79,7 +79,7 @@ struct job_change {
  * the job goes to ready again if its policy has attempts left. Completing wins over an earlier request to
  * cancel. */
 int job_update(struct store *s, const char *job_id, int64_t fence, const struct job_change *change,
-	       struct error *err) _warn_unused_;
+	       struct error *err);
 /* The executor is gone (J4): ends the current attempt as `failed`, or as `interrupted`, which costs no
  * attempt. No effect when that attempt is already over. */
 void job_attempt_lost(struct store *s, const char *job_id, int64_t fence, bool interrupted,
@@ -87,7 +87,7 @@ void job_attempt_lost(struct store *s, const char *job_id, int64_t fence, bool i
 /* A request to cancel (J5): always kept; ends the job at once unless an attempt is under way, which is then
  * asked to stop. `ret_state` is the state after it: a final one stays what it was. */
 int job_cancel(struct store *s, const char *job_id, const char *by, const char *text,
-	       enum job_state *ret_state, struct error *err) _warn_unused_;
+	       enum job_state *ret_state, struct error *err);
 
 struct job {
 	char id[ID_SIZE];
