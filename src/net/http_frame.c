@@ -386,9 +386,11 @@ static size_t take_data(struct http_frame *f, const char *data, size_t len)
 {
 	if (!f->until_close && len > f->left)
 		len = (size_t)f->left;
-	if (f->until_close && f->body_max && len > f->body_max - f->body_len) {
+	if (f->until_close && f->body_max && len > f->body_max - f->body_len)
+		len = (size_t)(f->body_max - f->body_len);
+	if (!len) { /* the cap is reached, and more has come */
 		(void)http_frame_refuse(f, f->ops->body_status, "body too large");
-		return len;
+		return 0;
 	}
 	if (frame_execute(f, data, len) != 0 || f->until_close)
 		return len;
