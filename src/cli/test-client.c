@@ -47,13 +47,14 @@ struct stage {
 };
 
 struct server {
-	char *folder;
+	const char *folder;
 	struct paths paths;
 	const enum act *acts; /* for each request, over all connections and lives of the server */
 	size_t n_acts;
 	const char *const *events; /* for each STREAM: what is sent */
 	struct stage *stage;
 	pid_t pid;
+	int listener; /* in the server: its descriptor */
 	int starts;
 	bool may_not_start;
 };
@@ -117,9 +118,10 @@ static bool play(struct server *s, enum act act, const struct http_request *req,
 		write_failure(&out);
 	else if (act == NOISE)
 		strbuf_addstr(&out, "SSH-2.0-OpenSSH\r\n");
-	else if (act == DIE)
+	else if (act == DIE) {
+		(void)close(s->listener); /* first, so that nobody connects to what is about to end */
 		_exit(0);
-	else if (act == SILENCE)
+	} else if (act == SILENCE)
 		(void)test_pause(NULL);
 	else if (act == TEXT &&
 		 http_write_reply(&out, &(struct http_reply){.status = 200, .body = "ok", .len = 2}, NULL))
@@ -182,20 +184,16 @@ static int listen_at(const char *path)
 	return fd;
 }
 
-struct listener {
-	struct server *server;
-	int fd;
-};
-
-static int serve(void *data)
+static int serve(const void *data)
 {
-	struct listener *l = data;
+	struct server *s = *(struct server *const *)data;
+	(void)alarm(60); /* whatever becomes of the test */
 	for (;;) {
-		int fd = accept(l->fd, NULL, NULL);
+		int fd = accept(s->listener, NULL, NULL);
 		if (fd < 0)
 			return 26;
-		l->server->stage->connections++;
-		serve_connection(l->server, fd);
+		s->stage->connections++;
+		serve_connection(s, fd);
 	}
 }
 
@@ -203,9 +201,9 @@ static int serve(void *data)
 
 static void server_start(struct server *s)
 {
-	struct listener l = {.server = s, .fd = listen_at(s->paths.socket)};
-	s->pid = test_fork(serve, &l);
-	assert_int_equal(close(l.fd), 0);
+	s->listener = listen_at(s->paths.socket);
+	s->pid = test_fork(serve, &s);
+	assert_int_equal(close(s->listener), 0);
 }
 
 static int start_server(void *data, struct error *err)
@@ -235,7 +233,7 @@ static void server_end(struct server *s)
 		test_kill(s->pid);
 	assert_int_equal(munmap(s->stage, sizeof(*s->stage)), 0);
 	paths_release(&s->paths);
-	test_folder_remove(s->folder);
+	test_folder_cleanup(&s->folder);
 }
 
 #define SCENE(s, ...)                                                                                        \
@@ -295,7 +293,7 @@ static void test_error_objects(void **state)
 }
 
 /* However the answer is lost, the request is made again with the same key, and its answer is the result. */
-static void test_D2_lost_answers_are_asked_for_again(void **state)
+static void test_lost_answers_are_asked_for_again_with_the_same_key(void **state)
 {
 	(void)state;
 	static const enum act losses[][3] = {
@@ -551,7 +549,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call),
 		cmocka_unit_test(test_error_objects),
-		cmocka_unit_test(test_D2_lost_answers_are_asked_for_again),
+		cmocka_unit_test(test_lost_answers_are_asked_for_again_with_the_same_key),
 		cmocka_unit_test(test_gives_up_on_a_request_that_is_always_lost),
 		cmocka_unit_test(test_connections_that_ended_meanwhile),
 		cmocka_unit_test(test_nobody_listens),
