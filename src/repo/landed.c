@@ -97,7 +97,14 @@ static void lander_release(struct lander *l)
 
 static int answer(struct landed *ret, enum truth value, const char *how)
 {
-	*ret = (struct landed){value, how};
+	*ret = (struct landed){value, how, true};
+	return 0;
+}
+
+/* An answer that may become another one although the commits stay: after a fetch, say. */
+static int no_answer_yet(struct landed *ret, const char *how)
+{
+	*ret = (struct landed){TRUTH_UNKNOWN, how, false};
 	return 0;
 }
 
@@ -129,9 +136,9 @@ static int find_base(struct lander *l, struct landed *ret, bool *ret_done, struc
 	const char *line = strbuf_str(&out), *end = strchr(line, '\n');
 	*ret_done = true;
 	if (status == 1)
-		return answer(ret, TRUTH_UNKNOWN, "no common history");
+		return no_answer_yet(ret, "no common history");
 	if (status || !end)
-		return answer(ret, TRUTH_UNKNOWN, "git could not compare them");
+		return no_answer_yet(ret, "git could not compare them");
 	size_t n = (size_t)(end - line);
 	if (n == strlen(l->head) && strncmp(line, l->head, n) == 0)
 		return answer(ret, TRUTH_YES, "ancestor");
@@ -161,7 +168,7 @@ static int compare_trees(struct lander *l, struct landed *ret, bool *ret_done, c
 	*ret_done = true;
 	int n = sscanf(strbuf_str(&out), "%79s %*s %79s %" SCNd64 " %79s", base, head, &l->head_time, target);
 	if (status || n != (is_base ? 3 : 4))
-		return answer(ret, TRUTH_UNKNOWN, "git could not compare them");
+		return no_answer_yet(ret, "git could not compare them");
 	if (strcmp(head, base) == 0)
 		return answer(ret, TRUTH_YES, "empty");
 	if (!is_base && strcmp(head, target) == 0)
@@ -462,7 +469,7 @@ static int search_history(struct lander *l, enum truth merged, struct landed *re
 	if (all_taken(l))
 		return taken_in(l, ret);
 	if (merges_are_special(l->g))
-		return answer(ret, TRUTH_UNKNOWN, "info/attributes changes how files are merged");
+		return no_answer_yet(ret, "info/attributes changes how files are merged");
 	r = try_candidates(l, &found, &left, err);
 	if (r)
 		return r;

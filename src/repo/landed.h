@@ -24,6 +24,7 @@
 struct landed {
 	enum truth value;
 	const char *how; /* one of the words above, or why it is not known; static */
+	bool lasting;	 /* follows from the two commits alone, and so may be kept */
 };
 
 /* Compares two full commit ids. Fails only when git itself cannot be run; what git cannot answer is
