@@ -154,7 +154,8 @@ static void update_row(struct store *s, const struct peer_spec *spec, const stru
 static void bring_online(struct store *s, const struct peer_process *p, const struct peer_ref *peer)
 {
 	(void)db_run(s,
-		     "UPDATE peer SET status = 'online', turn_state = CASE WHEN ?1 THEN NULL"
+		     "UPDATE peer SET status = 'online', turn_state = CASE WHEN ?1 AND status <> 'online' "
+		     "THEN NULL"
 		     " WHEN status = 'online' OR turn_state IS NOT NULL THEN turn_state ELSE 'idle' END"
 		     " WHERE peer_id = ?2",
 		     "is", (int64_t)(p->kind == SESSION_TERMINAL), peer->peer_id);

@@ -95,6 +95,29 @@ static void test_a_spawn_is_one_peer_from_mint_to_agent(void **state)
 	assert_int_equal(json_int(json, "pid", 0), agent.pid);
 }
 
+static void test_a_terminal_that_is_the_peer(void **state)
+{
+	struct world *w = *state;
+	char id[ID_SIZE];
+	autoerror err = {0};
+	struct peer_spec planned = {.backend = "script", .name = "job", .spawn_id = "spawn-1"};
+	struct peer_process terminal = {
+		.kind = SESSION_TERMINAL, .pid = w->next_pid++, .start_time = 4, .is_peer = true};
+	world_check(peer_mint(w->s, &planned, id, &err), &err);
+	assert_true(registered(w, &terminal, &planned).online);
+	json_auto_t *script = peer_to_json(w->s, id);
+	assert_string_equal(json_str(script, "status"), "online");
+	assert_null(json_str(script, "turn_state"));
+	/* Said after the agent in it has registered, it takes nothing back. */
+	struct peer_ref agent = world_agent(w, "feat/a", NULL, NULL);
+	struct peer_process late = {
+		.kind = SESSION_TERMINAL, .pid = w->next_pid - 1, .start_time = 77, .is_peer = true};
+	struct peer_spec launch = {.trusted = true};
+	assert_string_equal(registered(w, &late, &launch).peer_id, agent.peer_id);
+	json_auto_t *json = peer_to_json(w->s, agent.peer_id);
+	assert_string_equal(json_str(json, "turn_state"), "idle");
+}
+
 static void test_I4_a_child_agent_never_takes_over(void **state)
 {
 	struct world *w = *state;
@@ -464,6 +487,7 @@ int main(void)
 		world_test(test_I1_names_paths_and_recency_are_no_proof),
 		world_test(test_I3_one_process_is_one_peer),
 		world_test(test_a_spawn_is_one_peer_from_mint_to_agent),
+		world_test(test_a_terminal_that_is_the_peer),
 		world_test(test_I4_a_child_agent_never_takes_over),
 		world_test(test_I5_each_registration_has_its_epoch),
 		world_test(test_I6_names),
