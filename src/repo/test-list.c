@@ -277,6 +277,7 @@ static void test_W3_rewritten_git_file_runs_nothing_in_list_and_describe(void **
 		expect_str(row, "error", NULL);
 		assert_false(json_is_null(json_object_get(row, "dirty")));
 		json_auto_t *described = describe(tree);
+		expect_str(described, "path", tree);
 		assert_false(fx_exists(fx->root, "mark"));
 	}
 	/* The trap does work: discovery springs it. */
