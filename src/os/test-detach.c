@@ -33,8 +33,9 @@ static void child_describe(void)
 	char cwd[PATH_MAX], in[PATH_MAX] = {0}, out[PATH_MAX] = {0};
 	sigset_t blocked;
 	(void)sigprocmask(SIG_SETMASK, NULL, &blocked);
-	(void)readlink("/proc/self/fd/0", in, sizeof(in) - 1);
-	(void)readlink("/proc/self/fd/1", out, sizeof(out) - 1);
+	if (readlink("/proc/self/fd/0", in, sizeof(in) - 1) < 0 ||
+	    readlink("/proc/self/fd/1", out, sizeof(out) - 1) < 0)
+		return;
 	(void)fprintf(stderr,
 		      "leader %d, cwd %s, in %s, out %s, fds %d, env %s, home %s, blocked %d, ignored %d\n",
 		      getsid(0) == getpid(), getcwd(cwd, sizeof(cwd)) ? cwd : "?", in, out, child_fds(),
