@@ -257,6 +257,20 @@ int command_call(struct command_run *run, const char *op, json_t *args, bool cha
 	return client_call(client, op, owned, change ? key : NULL, ret, err);
 }
 
+int command_answer(struct command_run *run, const char *op, json_t *args, bool change,
+		   void (*print)(const json_t *answer), struct error *err)
+{
+	json_auto_t *answer = NULL;
+	int code = command_call(run, op, args, change, &answer, err);
+	if (code)
+		return code;
+	if (run->json)
+		out_json(answer);
+	else
+		print(answer);
+	return 0;
+}
+
 json_t *command_dir_args(const struct command_run *run)
 {
 	json_t *args = json_object();

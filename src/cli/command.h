@@ -70,6 +70,9 @@ int command_client(struct command_run *run, struct client **ret, struct error *e
 /* Calls an operation: `change` gives it a fresh idempotency key. Takes `args`. */
 int command_call(struct command_run *run, const char *op, json_t *args, bool change, json_t **ret,
 		 struct error *err) _warn_unused_;
+/* The same, printing the answer as JSON, or by `print` for people. */
+int command_answer(struct command_run *run, const char *op, json_t *args, bool change,
+		   void (*print)(const json_t *answer), struct error *err) _warn_unused_;
 /* {"dir": run->dir} */
 json_t *command_dir_args(const struct command_run *run);
 /* The text argument at `index`; "-" reads stdin to its end. Caller frees. */

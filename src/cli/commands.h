@@ -6,13 +6,37 @@
 
 #define COMMAND_LIST(X)                                                                                      \
 	X(run)                                                                                               \
+	X(plan)                                                                                              \
+	X(new)                                                                                               \
+	X(list)                                                                                              \
+	X(path_entry)                                                                                        \
+	X(rm)                                                                                                \
+	X(restore)                                                                                           \
+	X(trash)                                                                                             \
+	X(land)                                                                                              \
+	X(train)                                                                                             \
 	X(ps)                                                                                                \
+	X(show)                                                                                              \
 	X(whoami)                                                                                            \
+	X(describe)                                                                                          \
 	X(ask)                                                                                               \
 	X(ack)                                                                                               \
+	X(decline)                                                                                           \
+	X(notify)                                                                                            \
+	X(broadcast)                                                                                         \
 	X(inbox)                                                                                             \
+	X(asks)                                                                                              \
+	X(trace)                                                                                             \
+	X(dead)                                                                                              \
+	X(spawn)                                                                                             \
+	X(attach)                                                                                            \
+	X(kill)                                                                                              \
+	X(job)                                                                                               \
 	X(status)                                                                                            \
-	X(stop)
+	X(log)                                                                                               \
+	X(config)                                                                                            \
+	X(stop)                                                                                              \
+	X(hook)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMAND_LIST(COMMAND_DECLARE)

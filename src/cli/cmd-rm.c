@@ -1,0 +1,103 @@
+/* coppice rm */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/commands.h"
+#include "cli/out.h"
+
+/* All that the trash covers: what -f waives. A live process and a lock are named by whoever means them. */
+static const char covered[] = "clean,untracked,ignored,reachable,landed,operation,stash";
+
+static void add_facts(json_t *list, const char *names)
+{
+	for (const char *p = names; *p;) {
+		size_t n = strcspn(p, ",");
+		if (n)
+			json_array_append_new(list, json_stringn(p, n));
+		p += n + (p[n] == ',');
+	}
+}
+
+static json_t *waived(const struct command_run *run)
+{
+	json_t *list = json_array();
+	autofree const char **given = option_all(run, "force");
+	for (const char **f = given; f && *f; f++)
+		add_facts(list, **f ? *f : covered);
+	if (option_get(run, "all"))
+		add_facts(list, covered);
+	return list;
+}
+
+static void print_kept(const json_t *k)
+{
+	const char *fact;
+	json_t *value;
+	(void)printf("%skept%s ", out_colour_code(YELLOW), out_colour_code(PLAIN));
+	out_text(stdout, json_str(k, "branch"), false);
+	(void)fputs(": ", stdout);
+	out_text(stdout, json_str(k, "reason") ? json_str(k, "reason") : "a fact speaks against it", false);
+	(void)printf("\n  against it:");
+	json_object_foreach(json_object_get(k, "facts"), fact,
+			    value) if (strcmp(json_string_value(value), "yes") != 0)(void)
+		printf(" %s (%s)", fact, json_string_value(value));
+	(void)putchar('\n');
+}
+
+static void print_removed(const json_t *answer)
+{
+	size_t i;
+	json_t *r;
+	json_array_foreach(json_object_get(answer, "removed"), i, r)(void)
+		printf("removed %s%s; bring it back: coppice restore %s\n", json_str(r, "branch"),
+		       json_bool(r, "branch_deleted", false) ? " and its branch" : "", json_str(r, "branch"));
+	json_array_foreach(json_object_get(answer, "kept"), i, r) print_kept(r);
+}
+
+static int run_rm(struct command_run *run, struct error *err)
+{
+	json_t *args = command_dir_args(run);
+	json_t *branches = json_array();
+	for (int i = 0; i < run->n_args; i++)
+		json_array_append_new(branches, json_string(run->args[i]));
+	json_object_set_new(args, "branches", branches);
+	json_object_set_new(args, "force", waived(run));
+	json_object_set_new(args, "delete_branch", json_boolean(option_get(run, "delete-branch") != NULL));
+	json_auto_t *answer = NULL;
+	int code = command_call(run, "worktree_remove", args, true, &answer, err);
+	if (code)
+		return code;
+	if (run->json)
+		out_json(answer);
+	else
+		print_removed(answer);
+	run->exit_code = json_array_size(json_object_get(answer, "kept")) ? 3 : 0;
+	return 0;
+}
+
+const struct command command_rm = {
+	.name = "rm",
+	.group = "worktrees",
+	.summary = "Remove worktrees by facts, into the trash",
+	.usage = "BRANCH… [--delete-branch] [-f | --force=FACT,…]",
+	.text = "Nothing is removed that a fact speaks against: uncommitted or untracked files, precious "
+		"ignored ones, commits that\n"
+		"are nowhere else, an operation in progress, a stash, a live process, a lock. --force=FACT "
+		"waives the facts that it\n"
+		"names (clean untracked ignored reachable landed operation stash process lock), -f all that "
+		"the trash keeps safe.\n"
+		"Ends with 3 when anything was kept.",
+	.examples = "coppice rm feat/login\ncoppice rm feat/try --force=untracked\ncoppice rm feat/try -f "
+		    "--delete-branch",
+	.options =
+		(const struct option_entry[]){
+			{"delete-branch", 'D', OPTION_FLAG, NULL, "delete the branch too, if it has landed"},
+			{"force", 0, OPTION_OPTIONAL, "FACT,…", "waive these facts"},
+			{"all", 'f', OPTION_FLAG, NULL, "waive all facts that the trash covers"},
+			{0}},
+	.min_args = 1,
+	.max_args = 100,
+	.run = run_rm,
+};

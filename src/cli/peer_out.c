@@ -1,0 +1,23 @@
+/* See peer_out.h. */
+#include "cli/peer_out.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/out.h"
+
+void peer_print(const json_t *peer)
+{
+	static const char *const keys[] = {"name",   "peer_id",	    "circle",	 "role",
+					   "status", "turn_state",  "backend",	 "path",
+					   "branch", "description", "last_seen", "transport"};
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *value = json_str(peer, keys[i]);
+		if (!value)
+			continue;
+		(void)printf("%-12s ", keys[i]);
+		out_text(stdout, value, false);
+		(void)putchar('\n');
+	}
+}
