@@ -128,22 +128,31 @@ int dir_sync(const char *path, struct error *err)
 	return sync_fd(fd, path, err);
 }
 
-/* Makes one folder with exactly `mode`, whatever the umask, and makes its entry durable. It starts
- * with the owner's bits only, so it is never open to more than `mode` in between. */
+/* Gives a folder that was just made exactly `mode`. The umask may have left it without any rights, so it is
+ * not opened for reading, and it is changed by its handle, since chmod by name would follow a symlink. */
+static int set_folder_mode(const char *path, mode_t mode, struct error *err)
+{
+	autoclose int handle = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	if (handle < 0 || fstat(handle, &st) < 0)
+		return error_errno(err, errno, "cannot open the new folder %s", path);
+	/* A set-group-id bit comes from the parent and means something to its owner. */
+	mode_t wanted = (st.st_mode & S_ISGID) | mode;
+	autofree char *self = xasprintf("/proc/self/fd/%d", handle);
+	if ((st.st_mode & 07777) != wanted && chmod(self, wanted) < 0)
+		return error_errno(err, errno, "cannot set the mode of %s", path);
+	return 0;
+}
+
+/* Makes one folder and its entry durable. It starts with the owner's rights only, so it is never open to
+ * more than `mode` in between. */
 static int make_one(const char *path, mode_t mode, struct error *err)
 {
 	if (mkdir(path, mode & S_IRWXU) < 0)
 		return errno == EEXIST ? 0 : fail(err, errno, "cannot create the folder", path);
-	autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return error_errno(err, errno, "cannot open the new folder %s", path);
-	/* A set-group-id bit comes from the parent and means something to its owner. */
-	mode_t wanted = (st.st_mode & S_ISGID) | mode;
-	if ((st.st_mode & 07777) != wanted && fchmod(fd, wanted) < 0)
-		return error_errno(err, errno, "cannot set the mode of %s", path);
 	autofree char *parent = folder_of(path);
-	return dir_sync(parent, err);
+	int r = set_folder_mode(path, mode, err);
+	return r ? r : dir_sync(parent, err);
 }
 
 int dir_make(const char *path, mode_t mode, struct error *err)

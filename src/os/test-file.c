@@ -200,9 +200,16 @@ static int replace_on_full_disk(void *data)
 	return 0;
 }
 
-static void run_or_skip(int (*body)(void *data), void *data)
+static int run_in_folder(int (*body)(void *data))
 {
-	int r = test_wait(test_fork(body, data));
+	autofolder dir = test_folder_make();
+	return test_wait(test_fork(body, dir));
+}
+
+/* Holds nothing when it skips, for that jumps out of the test. */
+static void run_or_skip(int (*body)(void *data))
+{
+	int r = run_in_folder(body);
 	if (r == SKIPPED)
 		skip();
 	assert_int_equal(r, 0);
@@ -211,8 +218,7 @@ static void run_or_skip(int (*body)(void *data), void *data)
 static void test_S6_replace_survives_a_full_disk(void **state)
 {
 	(void)state;
-	autofolder dir = test_folder_make();
-	run_or_skip(replace_on_full_disk, dir);
+	run_or_skip(replace_on_full_disk);
 }
 
 static void test_replace_and_odd_targets(void **state)
@@ -410,6 +416,7 @@ static void test_remove_has_no_depth_limit(void **state)
 static int remove_without_rights(void *data)
 {
 	const char *dir = data;
+	EXPECT(chmod(dir, 0777) == 0);
 	if (geteuid() == 0 && (setgid(65534) < 0 || setuid(65534) < 0))
 		return SKIPPED;
 	autofree char *tree = path_join(dir, "tree");
@@ -426,9 +433,7 @@ static int remove_without_rights(void *data)
 static void test_remove_takes_the_rights_it_needs(void **state)
 {
 	(void)state;
-	autofolder dir = test_folder_make();
-	assert_int_equal(chmod(dir, 0777), 0);
-	run_or_skip(remove_without_rights, dir);
+	run_or_skip(remove_without_rights);
 }
 
 static int remove_with_mounts(void *data)
@@ -458,8 +463,7 @@ static int remove_with_mounts(void *data)
 static void test_remove_crosses_no_mount(void **state)
 {
 	(void)state;
-	autofolder dir = test_folder_make();
-	run_or_skip(remove_with_mounts, dir);
+	run_or_skip(remove_with_mounts);
 }
 
 /* Swaps a folder of the tree and a link that leads out of it, over and over. */

@@ -106,8 +106,8 @@ static void test_whoever_waited_on_an_unlinked_file_gets_the_new_one(void **stat
 struct keeper {
 	const char *path;
 	enum lock_flags flags;
-	int input; /* the grandchild lives until this is at its end */
-	int ready;
+	int input;  /* of the grandchild, which lives until this is at its end */
+	int output; /* and copies there what it reads */
 };
 
 /* Takes the lock, starts a `cat` and waits to be killed. */
@@ -115,27 +115,29 @@ static int keep_lock(void *data)
 {
 	const struct keeper *k = data;
 	int fd;
-	if (lock_take(k->path, k->flags, &fd, NULL) || dup2(k->input, STDIN_FILENO) < 0)
+	if (lock_take(k->path, k->flags, &fd, NULL) || dup2(k->input, STDIN_FILENO) < 0 ||
+	    dup2(k->output, STDOUT_FILENO) < 0)
 		return 1;
 	pid_t pid = vfork();
 	if (pid == 0) {
 		(void)execlp("cat", "cat", (char *)NULL);
 		_exit(127);
 	}
-	return write(k->ready, "r", 1) == 1 ? test_pause(NULL) : 1;
+	return test_pause(NULL);
 }
 
 /* Whether the lock is free right after its taker was killed while the taker's child lives on. */
 static int lock_after_death(const char *path, enum lock_flags flags)
 {
-	int input[2], ready[2], fd = -1;
-	assert_int_equal(pipe2(input, O_CLOEXEC) | pipe2(ready, O_CLOEXEC), 0);
-	struct keeper k = {path, flags, input[0], ready[1]};
+	int input[2], output[2], fd = -1;
+	assert_int_equal(pipe2(input, O_CLOEXEC) | pipe2(output, O_CLOEXEC), 0);
+	struct keeper k = {path, flags, input[0], output[1]};
 	pid_t pid = test_fork(keep_lock, &k);
-	read_byte(ready[0]);
+	assert_int_equal(write(input[1], "x", 1), 1);
+	read_byte(output[0]); /* so the `cat` is through its exec, which closes what is not inherited */
 	test_kill(pid);
 	int r = lock_take(path, 0, &fd, NULL);
-	assert_int_equal(close(input[0]) | close(input[1]) | close(ready[0]) | close(ready[1]), 0);
+	assert_int_equal(close(input[0]) | close(input[1]) | close(output[0]) | close(output[1]), 0);
 	if (r)
 		assert_int_equal(lock_take(path, LOCK_WAIT, &fd, NULL), 0);
 	assert_int_equal(close(fd), 0);

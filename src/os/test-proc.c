@@ -137,15 +137,15 @@ static void test_a_process_may_have_any_name(void **state)
 /* Forks `depth` generations; the last reports, all wait. */
 static int generations(void *data)
 {
-	struct reporter *r = data;
-	if (r->depth-- == 0) {
-		if (r->detach && setsid() < 0)
+	struct reporter r = *(const struct reporter *)data;
+	if (r.depth-- == 0) {
+		if (r.detach && setsid() < 0)
 			return 1;
-		report(r);
+		report(&r);
 		return test_pause(NULL);
 	}
-	pid_t pid = test_fork(generations, r);
-	return r->detach ? 0 : test_wait(pid);
+	pid_t pid = test_fork(generations, &r);
+	return r.detach ? 0 : test_wait(pid);
 }
 
 static void test_chain_of_a_grandchild(void **state)

@@ -17,7 +17,18 @@
 #include "os/proc.h"
 #include "os/testing.h"
 
-enum { NOBODY = 65534, SKIPPED = 77 };
+enum { SKIPPED = 77 };
+
+/* A user who has no other processes, whatever else runs here. */
+static uid_t stranger(void)
+{
+	return 1 << 20 | (uid_t)getpid();
+}
+
+static int become(uid_t user)
+{
+	return setgid(user) < 0 || setuid(user) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0;
+}
 
 /* A process that takes its place, says so, and stays. */
 struct occupant {
@@ -199,17 +210,26 @@ static int mount_nothing(const char *dir)
 	return unshare(CLONE_NEWNS) < 0 ? SKIPPED : 0;
 }
 
-static void expect_of(int (*enter)(const char *dir), enum truth wanted)
+/* False when the place cannot be taken. */
+static bool answers(int (*enter)(const char *dir), enum truth wanted)
 {
 	autofolder root = test_folder_make();
 	autofree char *dir = path_join(root, "work tree");
 	assert_int_equal(mkdir(dir, 0755), 0);
 	pid_t pid = occupant_start(enter, dir), found = 0;
 	if (pid < 0)
-		skip();
+		return false;
 	assert_int_equal(proc_uses_dir(dir, NULL, 0, &found), wanted);
 	assert_int_equal(found, wanted == TRUTH_NO ? 0 : pid);
 	test_kill(pid);
+	return true;
+}
+
+/* Holds nothing when it skips, for that jumps out of the test. */
+static void expect_of(int (*enter)(const char *dir), enum truth wanted)
+{
+	if (!answers(enter, wanted))
+		skip();
 }
 
 static void test_a_process_in_a_container(void **state)
@@ -231,17 +251,22 @@ static void test_a_private_namespace_is_no_container(void **state)
 	expect_of(mount_nothing, TRUTH_NO);
 }
 
+struct question {
+	const char *dir;
+	uid_t user;
+};
+
 /* Asks as an ordinary user; the answer is the exit code. */
-static int ask_as_nobody(void *data)
+static int ask(void *data)
 {
-	if (setgid(NOBODY) < 0 || setuid(NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
-		return SKIPPED;
-	return (int)proc_uses_dir(data, NULL, 0, NULL);
+	const struct question *q = data;
+	return become(q->user) ? SKIPPED : (int)proc_uses_dir(q->dir, NULL, 0, NULL);
 }
 
-static enum truth answer_for_nobody(char *dir)
+static enum truth answer_for(uid_t user, const char *dir)
 {
-	int r = test_wait(test_fork(ask_as_nobody, dir));
+	struct question q = {dir, user};
+	int r = test_wait(test_fork(ask, &q));
 	assert_int_not_equal(r, SKIPPED);
 	return (enum truth)r;
 }
@@ -254,32 +279,38 @@ static void test_services_of_others_mind_their_own_folders(void **state)
 	autofolder dir = test_folder_make();
 	assert_int_equal(chmod(dir, 0755), 0);
 	pid_t pid = occupant_start(stand_in, dir);
-	assert_int_equal(answer_for_nobody(dir), TRUTH_NO);
+	assert_int_equal(answer_for(stranger(), dir), TRUTH_NO);
 	assert_used_by(pid, dir);
 	test_kill(pid);
 }
 
-static void test_a_container_of_another_user(void **state)
+static bool container_of_another_is(enum truth wanted)
 {
-	(void)state;
-	if (geteuid() != 0)
-		skip();
 	autofolder root = test_folder_make();
 	autofree char *dir = path_join(root, "tree");
 	assert_int_equal(mkdir(dir, 0755) | chmod(root, 0755), 0);
 	pid_t pid = occupant_start(stand_in_container, dir);
 	if (pid < 0)
-		skip();
-	assert_int_equal(answer_for_nobody(dir), TRUTH_UNKNOWN);
+		return false;
+	assert_int_equal(answer_for(stranger(), dir), wanted);
 	test_kill(pid);
+	return true;
+}
+
+static void test_a_container_of_another_user(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || !container_of_another_is(TRUTH_UNKNOWN))
+		skip();
 }
 
 struct sudo {
 	int ready[2];
 	bool terminal;
+	uid_t user;
 };
 
-/* What `sudo` leaves: nobody's process, and below it one of root in the same terminal. */
+/* What `sudo` leaves: the user's process, and below it one of root in the same terminal. */
 static int like_sudo(void *data)
 {
 	const struct sudo *s = data;
@@ -289,9 +320,7 @@ static int like_sudo(void *data)
 	if (s->terminal && (openpty(&master, &tty, NULL, NULL, NULL) < 0 || ioctl(tty, TIOCSCTTY, 0) < 0))
 		return 1;
 	pid_t root = test_fork(test_pause, NULL);
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cannot fail */
-	if (root < 0 || setgid(NOBODY) < 0 || setuid(NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0 ||
-	    write(s->ready[1], &root, sizeof(root)) != sizeof(root))
+	if (become(s->user) || write(s->ready[1], &root, sizeof(root)) != sizeof(root))
 		return 1;
 	return test_pause(NULL);
 }
@@ -300,12 +329,12 @@ static enum truth answer_with_sudo(bool terminal)
 {
 	autofolder dir = test_folder_make();
 	assert_int_equal(chmod(dir, 0755), 0);
-	struct sudo s = {.terminal = terminal};
+	struct sudo s = {.terminal = terminal, .user = stranger()};
 	pid_t root = -1;
 	assert_int_equal(pipe2(s.ready, O_CLOEXEC), 0);
 	pid_t pid = test_fork(like_sudo, &s);
 	assert_int_equal(read(s.ready[0], &root, sizeof(root)), sizeof(root));
-	enum truth t = answer_for_nobody(dir);
+	enum truth t = answer_for(s.user, dir);
 	assert_int_equal(kill(root, SIGKILL), 0);
 	test_kill(pid);
 	assert_int_equal(close(s.ready[0]) | close(s.ready[1]), 0);

@@ -1,4 +1,4 @@
-/* For the tests of os/: a folder of their own, and processes that wait for their end. */
+/* For tests: a folder of their own, and processes that wait for their end. Include it after cmocka. */
 #ifndef OS_TESTING_H
 #define OS_TESTING_H
 
@@ -12,22 +12,49 @@
 #include "base/alloc.h"
 #include "os/file.h"
 
+/* Folders that are still there. A failed or skipped test jumps out of its function, past its cleanups, so
+ * what it leaves is removed at the end. */
+static struct test_folders {
+	pid_t owner; /* forked processes inherit the list, and leave it alone */
+	size_t n;
+	char *at[64];
+} test_folders;
+
+_unused_ static void test_folders_remove(void)
+{
+	if (test_folders.owner != getpid())
+		return;
+	while (test_folders.n > 0) {
+		autofree char *folder = test_folders.at[--test_folders.n];
+		if (tree_remove(folder, NULL))
+			abort();
+	}
+}
+
 /* A new folder, resolved; test_folder_remove frees it. */
 _unused_ static char *test_folder_make(void)
 {
 	const char *tmp = getenv("TMPDIR");
 	autofree char *name = xasprintf("%s/coppice-test-XXXXXX", tmp && *tmp ? tmp : "/tmp");
 	char *real = mkdtemp(name) ? realpath(name, NULL) : NULL;
-	if (!real)
+	if (!real || test_folders.n == ARRAY_SIZE(test_folders.at) ||
+	    (!test_folders.owner && atexit(test_folders_remove) != 0))
 		abort();
+	test_folders.owner = getpid();
+	test_folders.at[test_folders.n++] = real;
 	return real;
 }
 
-_unused_ static void test_folder_remove(char *folder)
+_unused_ static void test_folder_remove(const char *folder)
 {
-	if (tree_remove(folder, NULL))
-		abort();
-	free(folder);
+	for (size_t i = 0; i < test_folders.n; i++)
+		if (test_folders.at[i] == folder) {
+			autofree char *path = test_folders.at[i];
+			test_folders.at[i] = test_folders.at[--test_folders.n];
+			if (tree_remove(path, NULL))
+				abort();
+			return;
+		}
 }
 
 _unused_ static void test_folder_cleanup(char **folder)
