@@ -48,6 +48,7 @@ static const struct probe probes[] = {
 	{"no last chunk", BYTES(OK "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n"), THEN_EOF, REFUSED},
 	{"cut head", BYTES(OK "Content-Len"), THEN_EOF, REFUSED},
 	{"101", BYTES("HTTP/1.1 101 x\r\nUpgrade: y\r\nConnection: upgrade\r\n\r\n"), PLAIN, REFUSED},
+	{"101 without an upgrade", BYTES("HTTP/1.1 101 x\r\n\r\n"), PLAIN, REFUSED},
 	{"two lengths", BYTES(OK "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), PLAIN, REFUSED},
 	{"length and coding", BYTES(OK "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"), PLAIN,
 	 REFUSED},

@@ -44,6 +44,7 @@ static void test_decoder_however_it_is_cut(void **state)
 		{"data: a\ndata\ndata:b\n\n", "[|message|a\n\nb]"},
 		{"data\n\n", "[|message|]"},
 		{"data\ndata\n\n", "[|message|\n]"},
+		{"data: a\r\ndata: b\r\n\r\n", "[|message|a\nb]"},
 		{"event: x\ndata: a\n\ndata: b\n\n", "[|x|a][|message|b]"},
 		{"id: 1\ndata: a\n\ndata: b\n\nid\ndata: c\n\n", "[1|message|a][1|message|b][|message|c]"},
 		{"event: x\nid: 7\n\ndata: a\n\n", "[7|message|a]"},
