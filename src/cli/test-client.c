@@ -184,7 +184,7 @@ static int listen_at(const char *path)
 	return fd;
 }
 
-static int serve(const void *data)
+static int serve(void *data)
 {
 	struct server *s = *(struct server *const *)data;
 	(void)alarm(60); /* whatever becomes of the test */
@@ -233,7 +233,7 @@ static void server_end(struct server *s)
 		test_kill(s->pid);
 	assert_int_equal(munmap(s->stage, sizeof(*s->stage)), 0);
 	paths_release(&s->paths);
-	test_folder_cleanup(&s->folder);
+	test_folder_remove(s->folder);
 }
 
 #define SCENE(s, ...)                                                                                        \
