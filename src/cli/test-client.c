@@ -47,7 +47,7 @@ struct stage {
 };
 
 struct server {
-	const char *folder;
+	char *folder;
 	struct paths paths;
 	const enum act *acts; /* for each request, over all connections and lives of the server */
 	size_t n_acts;
@@ -202,7 +202,7 @@ static int serve(void *data)
 static void server_start(struct server *s)
 {
 	s->listener = listen_at(s->paths.socket);
-	s->pid = test_fork(serve, &s);
+	s->pid = test_fork(serve, s);
 	assert_int_equal(close(s->listener), 0);
 }
 

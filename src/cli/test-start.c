@@ -85,7 +85,7 @@ static const char *const variables[] = {"COPPICE_PEER", "COPPICE", "COPPICE_TEST
 					"XDG_STATE_HOME"};
 
 struct place {
-	const char *folder;
+	char *folder;
 	struct paths paths;
 };
 
@@ -155,7 +155,7 @@ static void test_X1_starts_what_is_not_there(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
-static int start_in_child(const void *data)
+static int start_in_child(void *data)
 {
 	return start(data, NULL);
 }
