@@ -144,8 +144,11 @@ static void facts_process(struct probe *p)
 		fact_set(p->f, FACT_PROCESS, TRUTH_NO, "process %d is in it", (int)pid);
 		break;
 	case TRUTH_UNKNOWN:
-		fact_set(p->f, FACT_PROCESS, TRUTH_UNKNOWN,
-			 "processes of other users could not be looked at");
+		if (pid)
+			fact_set(p->f, FACT_PROCESS, TRUTH_UNKNOWN,
+				 "process %d may be in it, and can't be looked at", (int)pid);
+		else
+			fact_set(p->f, FACT_PROCESS, TRUTH_UNKNOWN, "processes could not be looked at");
 		break;
 	}
 }

@@ -146,6 +146,18 @@ static int check_other(const char *name, int type, void *data, struct error *err
 	return 0;
 }
 
+/* The admin folder of an entry of the trash still names where its worktree was, and its trash is beside
+ * that: both would go along, and the entry could not be found any more. */
+static int check_removed(const char *name, int type, void *data, struct error *err)
+{
+	const struct facts_query *q = data;
+	autofree char *entry = xasprintf("%s/coppice-trash/%s/gitdir", q->common_dir, name), *line = NULL;
+	if (type != DT_DIR || facts_read_line(entry, &line, NULL) || !path_inside(line, q->path))
+		return 0;
+	return error_set(err, ERR_REFUSED, "a removed worktree of the trash was in it, as %s: %s", name,
+			 line);
+}
+
 /* What lies in the folder must be the worktree's own. */
 static int check_inside(const struct facts_query *q, struct error *err)
 {
@@ -159,9 +171,14 @@ static int check_inside(const struct facts_query *q, struct error *err)
 		return r;
 	if (mount)
 		return error_set(err, ERR_REFUSED, "%s is a mount point", mount);
-	autofree char *worktrees = path_join(q->common_dir, "worktrees");
+	autofree char *worktrees = path_join(q->common_dir, "worktrees"),
+		      *trash = path_join(q->common_dir, "coppice-trash");
 	struct facts_query other = *q; /* dir_each passes no const */
-	return dir_each(worktrees, check_other, &other, err);
+	r = dir_each(worktrees, check_other, &other, err);
+	if (r)
+		return r;
+	r = dir_each(trash, check_removed, &other, err);
+	return r == ERR_NOT_FOUND ? 0 : r;
 }
 
 void facts_ours(struct probe *p)

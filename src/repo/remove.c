@@ -80,6 +80,9 @@ static json_t *kept(const struct removal *m, const char *reason)
 {
 	json_t *json = json_pack("{s:b, s:o, s:o}", "removed", 0, "facts", facts_to_json(&m->before),
 				 "details", facts_details(&m->before));
+	json_set_str(json, "id", m->t.id);
+	json_set_str(json, "branch", m->q.branch);
+	json_set_str(json, "path", m->q.path);
 	json_set_str(json, "reason", reason);
 	return json;
 }
@@ -183,13 +186,14 @@ static int begin(struct removal *m, struct error *err)
 	int r = trash_create(&m->t, err);
 	trash_point("entry created");
 	if (r == 0)
-		r = trash_set_phase(&m->t, TRASH_REMOVING, err);
-	trash_point("removing");
+		r = trash_clear_locks(&m->t, err);
 	if (r == 0)
 		r = keep_make(&keep, &oid, err);
 	trash_point("objects kept");
+	json_set_str(m->t.info, "keep", oid);
 	if (r == 0)
-		json_set_str(m->t.info, "keep", oid);
+		r = trash_set_phase(&m->t, TRASH_REMOVING, err);
+	trash_point("removing");
 	return r;
 }
 
@@ -201,27 +205,33 @@ static int put_back(struct trash *t, struct error *err)
 	autofree char *git_dir = NULL;
 	int r = trash_has_tree(t) ? trash_tree_out(t, worktree, err) : 0;
 	trash_point("tree put back");
-	if (r == 0)
+	if (r == 0 && trash_has_admin(t))
 		r = trash_admin_out(t, worktree, &git_dir, err);
 	trash_point("admin put back");
 	return r ? r : trash_discard(t, err);
 }
 
-static int finish(struct trash *t, json_t **ret, struct error *err)
+/* All is in the trash: whatever fails from here on concerns the branch alone, and is a reason for it to
+ * stay, no failure of the removal. */
+static json_t *finish(struct trash *t)
 {
 	bool deleted = false;
 	autofree char *reason = NULL;
-	int r = trash_branch_delete(t, &deleted, &reason, err);
-	if (r)
-		return r;
+	autoerror err = {0};
+	if (trash_clear_locks(t, &err) || trash_branch_delete(t, &deleted, &reason, &err)) {
+		free(reason);
+		reason = xasprintf("the branch stays: %s", err.message);
+	}
 	const char *noted = json_str(t->info, "note");
 	json_t *json = json_pack("{s:b, s:o, s:b}", "removed", 1, "trash", trash_describe(t),
 				 "branch_deleted", deleted ? 1 : 0);
+	json_set_str(json, "id", t->id);
+	json_set_str(json, "branch", json_str(t->info, "branch"));
+	json_set_str(json, "path", json_str(t->info, "worktree"));
 	json_set_str(json, "reason", noted ? noted : reason);
 	json_object_set(json, "facts", json_object_get(t->info, "facts"));
 	json_object_set(json, "details", json_object_get(t->info, "details"));
-	*ret = json;
-	return 0;
+	return json;
 }
 
 /* It cannot go back: so it goes on, as a removal of the worktree alone. */
@@ -234,7 +244,9 @@ static int go_on_without_place(struct trash *t, json_t **ret, struct error *err)
 	json_object_set_new(t->info, "delete_branch", json_false());
 	if (r == 0)
 		r = trash_set_phase(t, TRASH_REMOVED, err);
-	return r ? r : finish(t, ret, err);
+	if (r == 0)
+		*ret = finish(t);
+	return r;
 }
 
 /* Puts back what moved; `reason` is why, or NULL when `code` and `err` say it. */
@@ -271,7 +283,10 @@ static int move_and_look_again(struct removal *m, json_t **ret, struct error *er
 	}
 	r = trash_set_phase(&m->t, TRASH_REMOVED, err);
 	trash_point("removed");
-	return r ? r : finish(&m->t, ret, err);
+	if (r)
+		return undo(m, NULL, r, ret, err);
+	*ret = finish(&m->t);
+	return 0;
 }
 
 static int remove_by_facts(struct removal *m, json_t **ret, struct error *err)
@@ -303,13 +318,12 @@ int repo_remove(const json_t *args, json_t **ret, struct error *err)
 {
 	_cleanup_(removal_release) struct removal m = REMOVAL_INIT;
 	int r = parse(args, &m, err);
-	if (r == 0 && m.t.phase != TRASH_NONE)
-		r = trash_clear_locks(&m.t, err);
 	if (r)
 		return r;
 	switch (m.t.phase) {
 	case TRASH_REMOVED:
-		return finish(&m.t, ret, err);
+		*ret = finish(&m.t);
+		return 0;
 	case TRASH_RESTORING:
 	case TRASH_PURGING:
 		return error_set(err, ERR_CONFLICT, "the trash entry %s is used already", m.t.id);

@@ -14,9 +14,9 @@
 /* Worker: {repo, id, path, git_dir, branch|null, target|null, waive: [facts], delete_branch: bool,
  * trash_dir|null, and the other arguments of repo_facts} →
  *
- *	{removed: true, trash: {id, path, tree, git_admin, index, ref, keep, head, head_branch, branch,
- *	 branch_tip, target, worktree, git_dir, unknown}, branch_deleted, reason|null, facts, details}
- *	{removed: false, facts, details, reason}
+ *	{removed: true, id, branch, path, trash: {id, path, tree, git_admin, index, ref, keep, head,
+ *head_branch, branch, branch_tip, target, worktree, git_dir, unknown}, branch_deleted, reason|null, facts,
+ *details} {removed: false, id, branch, path, facts, details, reason}
  *
  * `id` names the trash entry: lower-case letters, digits and '-'. Removed with a reason means that
  * something asked for could not be done: the branch stays, or something else is at the path by now.

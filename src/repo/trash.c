@@ -155,6 +155,7 @@ static int load(struct trash *t, struct error *err)
 		return r;
 	const char *phase = json_str(t->info, "phase"), *id = json_str(t->info, "id"),
 		   *common = json_str(t->info, "common_dir");
+	t->found = true;
 	t->since = st.st_mtim;
 	for (size_t i = 1; phase && i < ARRAY_SIZE(phase_names); i++)
 		if (strcmp(phase, phase_names[i]) == 0)
@@ -243,6 +244,8 @@ int trash_clear_locks(struct trash *t, struct error *err)
 	/* Only a git of this entry takes the lock of this ref, and it has ended. */
 	if (unlink(own) < 0 && errno != ENOENT && errno != ENOTDIR)
 		return error_errno(err, errno, "cannot remove the stale lock %s", own);
+	if (!t->found)
+		return 0;
 	const char *branch = json_str(t->info, "branch"), *head_branch = json_str(t->info, "head_branch");
 	char *locks[] = {
 		path_join(t->git.common_dir, "packed-refs.lock"),
@@ -291,6 +294,11 @@ bool trash_begun(const struct trash *t)
 bool trash_has_tree(const struct trash *t)
 {
 	return exists(t->tree);
+}
+
+bool trash_has_admin(const struct trash *t)
+{
+	return exists(t->admin);
 }
 
 int trash_tree_out(struct trash *t, const char *path, struct error *err)
@@ -419,7 +427,9 @@ int trash_discard(struct trash *t, struct error *err)
 {
 	if (exists(t->tree) || exists(t->admin))
 		return error_set(err, ERR_INTERNAL, "%s still holds a worktree", t->dir);
-	int r = keep_drop(&t->git, t->ref, err);
+	int r = trash_clear_locks(t, err);
+	if (r == 0)
+		r = keep_drop(&t->git, t->ref, err);
 	trash_point("ref dropped");
 	if (r)
 		return r;
@@ -465,8 +475,6 @@ static int purge(struct trash *t, struct error *err)
 				       "unmount it first");
 		if (r == 0)
 			r = trash_set_phase(t, TRASH_PURGING, err);
-	} else {
-		r = trash_clear_locks(t, err);
 	}
 	trash_point("purging");
 	if (r == 0)

@@ -45,7 +45,8 @@ struct trash {
 	char *ref;
 	struct git git; /* the repository, without a worktree */
 	enum trash_phase phase;
-	struct timespec since; /* when a phase that was found on opening began */
+	bool found;	       /* opening found an entry: another worker began it, and may have been killed */
+	struct timespec since; /* when the phase that was found began */
 	json_t *info;	       /* the journal: an object, empty without an entry */
 };
 
@@ -73,6 +74,7 @@ int trash_take_in(struct trash *t, struct error *err) _warn_unused_;
 /* Whether there is anything of the entry, the journal or not. */
 bool trash_begun(const struct trash *t);
 bool trash_has_tree(const struct trash *t);
+bool trash_has_admin(const struct trash *t);
 /* Puts the folder back, to `path`; fine if it is there. ERR_EXISTS when something else is. */
 int trash_tree_out(struct trash *t, const char *path, struct error *err) _warn_unused_;
 /* Takes the folder in again, from `path`; fine if it is in. */
@@ -80,8 +82,8 @@ int trash_tree_in(struct trash *t, const char *path, struct error *err) _warn_un
 /* Registers the worktree at `path` again: puts the admin folder back under its old name, or under a new
  * one if that is taken; fine if it is there. `ret_git_dir` (caller frees) is where it is. */
 int trash_admin_out(struct trash *t, const char *path, char **ret_git_dir, struct error *err) _warn_unused_;
-/* Removes what is left of an entry whose halves are both out or removed: ref, logs, folders. Fine if there
- * is no entry; ERR_CONFLICT if something else is in its folder. */
+/* Removes what is left of an entry whose halves are both out or removed: locks, ref, logs, folders. Fine if
+ * there is no entry; ERR_CONFLICT if something else is in its folder. */
 int trash_discard(struct trash *t, struct error *err) _warn_unused_;
 
 /* The "trash" object of repo_remove's result; a new reference. */

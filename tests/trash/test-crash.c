@@ -344,6 +344,32 @@ static void test_W11_restore_killed_with_its_gits_at_random(void **state)
 	}
 }
 
+/* Two removals of one worktree at once: one of them has it, and the other leaves no trace. */
+static void test_W11_two_removals_at_once(void **state)
+{
+	for (int i = 0; i < 5; i++) {
+		json_auto_t *args = remove_args(), *other = json_deep_copy(args);
+		json_object_set_new(other, "id", json_string("trash-other"));
+		pid_t pid = start(repo_remove, other, -1);
+		json_t *answer = NULL;
+		autoerror err = {0};
+		int r = repo_remove(args, &answer, &err);
+		bool mine = r == 0 && json_bool(answer, "removed", false);
+		json_decref(answer);
+		int status = 0;
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(mine, fixture_exists("repo/.git/coppice-trash/trash-w11"));
+		/* Both may have turned back, each when it saw the other at work: it is whole then too. */
+		json_auto_t *again = fixture_call(repo_remove, mine ? args : other),
+			    *trash = fixture_trash_args(again);
+		json_decref(fixture_call(repo_restore, trash));
+		assert_back();
+		assert_nothing_left();
+		tear_down(state);
+		set_up(state);
+	}
+}
+
 /* Locks that a git of ours left when it was killed in the middle of the deletion. */
 static void test_W11_locks_of_a_killed_git_are_cleared(void **state)
 {
@@ -394,6 +420,7 @@ int main(void)
 		CRASH_TEST(test_W11_killed_removal_that_is_not_repeated_with_success),
 		CRASH_TEST(test_W11_remove_killed_with_its_gits_at_random),
 		CRASH_TEST(test_W11_restore_killed_with_its_gits_at_random),
+		CRASH_TEST(test_W11_two_removals_at_once),
 		CRASH_TEST(test_W11_locks_of_a_killed_git_are_cleared),
 		CRASH_TEST(test_W11_locks_of_others_are_left),
 	};

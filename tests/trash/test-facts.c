@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "os/env.h"
+#include "os/file.h"
 #include "os/proc.h"
 #include "repo/facts.h"
 #include "repo/remove.h"
@@ -387,6 +388,25 @@ static void put_worktree_inside(json_t *args)
 	fixture_run("repo", "git", "worktree", "add", "-q", "-b", "inner", "../wt/build/inner", NULL);
 }
 
+static void leave_trash_inside(json_t *args)
+{
+	fixture_run("repo", "git", "worktree", "add", "-q", "-b", "inner", "../wt/build/inner", NULL);
+	autofree char *path = path_join(fx.wt, "build/inner"),
+		      *admin = path_join(fx.common, "worktrees/inner");
+	json_auto_t *inner = json_deep_copy(args);
+	json_object_set_new(inner, "id", json_string("trash-inner"));
+	json_object_set_new(inner, "path", json_string(path));
+	json_object_set_new(inner, "git_dir", json_string(admin));
+	json_auto_t *answer = fixture_call(repo_remove, inner);
+	assert_true(json_bool(answer, "removed", false));
+}
+
+static void make_sparse(json_t *args)
+{
+	(void)args;
+	fixture_run("wt", "git", "sparse-checkout", "set", "sub", NULL);
+}
+
 static void fail_git(json_t *args)
 {
 	(void)args;
@@ -407,6 +427,7 @@ static const struct fact_case {
 	{"deleted", delete_tracked, FACT_CLEAN, TRUTH_NO, "a.txt"},
 	{"assume unchanged", change_behind_gits_back, FACT_CLEAN, TRUTH_UNKNOWN, "a.txt"},
 	{"skip worktree", change_skipped, FACT_CLEAN, TRUTH_UNKNOWN, "a.txt"},
+	{"sparse checkout", make_sparse, FACT_CLEAN, TRUTH_YES, NULL},
 	{"broken index", fail_git, FACT_CLEAN, TRUTH_UNKNOWN, "git status"},
 	{"untracked", add_untracked, FACT_UNTRACKED, TRUTH_NO, "new/"},
 	{"nested repository", add_nested_repository, FACT_UNTRACKED, TRUTH_NO, "nested/"},
@@ -454,6 +475,7 @@ static const struct fact_case {
 	{"not registered", forget_registration, FACT_OURS, TRUTH_NO, "git does not know it"},
 	{"foreign admin folder", name_foreign_admin, FACT_OURS, TRUTH_NO, "not among the worktrees"},
 	{"worktree inside", put_worktree_inside, FACT_OURS, TRUTH_NO, "another worktree lies in it"},
+	{"trash inside", leave_trash_inside, FACT_OURS, TRUTH_NO, "trash-inner"},
 };
 
 static void check_fact(const struct fact_case *c, const json_t *answer)
