@@ -33,13 +33,15 @@ static int on_event(void *data, const struct sse_event *sse, struct error *err)
 	return fflush(stdout) != 0 ? error_set(err, ERR_SYSTEM, "stdout is closed") : 0;
 }
 
-static int follow(struct command_run *run, struct error *err)
+/* Goes on after the last event that was printed, so that none falls between. */
+static int follow(struct command_run *run, json_int_t last, struct error *err)
 {
 	struct client *client = NULL;
 	const char *plan = option_get(run, "plan");
 	autofree char *query = plan ? xasprintf("plan=%s", plan) : NULL;
 	int code = command_client(run, &client, err);
-	return code ? code : client_stream(client, query, NULL, on_event, run, err);
+	autofree char *after = xasprintf("%lld", (long long)last);
+	return code ? code : client_stream(client, query, after, on_event, run, err);
 }
 
 static int run_log(struct command_run *run, struct error *err)
@@ -56,15 +58,17 @@ static int run_log(struct command_run *run, struct error *err)
 		return code;
 	size_t i;
 	json_t *event;
+	json_int_t last = 0;
 	json_array_foreach(json_object_get(answer, "events"), i, event)
 	{
 		if (run->json)
 			out_json(event);
 		else
 			print_event(event);
+		last = json_int(event, "id", 0);
 	}
 	(void)fflush(stdout);
-	return option_get(run, "follow") ? follow(run, err) : 0;
+	return option_get(run, "follow") ? follow(run, last, err) : 0;
 }
 
 const struct command command_log = {
