@@ -37,7 +37,7 @@ __attribute__((constructor)) static void add(void)
 	command_register(&command);
 }
 C
-make -s check
+make -s check clean
 git add src/area.c
 git commit -q -m "shapes: area of a rectangle"
 

@@ -36,7 +36,7 @@ __attribute__((constructor)) static void add(void)
 	command_register(&command);
 }
 C
-make -s objects
+make -s objects clean
 git add src/report.c
 git commit -q -m "shapes: a report of areas"
 echo "a report, on $name"

@@ -35,7 +35,7 @@ __attribute__((constructor)) static void add(void)
 	command_register(&command);
 }
 C
-make -s check
+make -s check clean
 git add src/units.c
 git commit -q -m "shapes: centimetres to inches"
 coppice notify feat/report 'there is now an inches command too'
