@@ -128,14 +128,15 @@ json_t *error_to_json(const struct error *err)
 int error_from_json(json_t *json, struct error *err)
 {
 	json_t *e = json_object_get(json, "error");
-	const char *code = json_string_value(json_object_get(e, "code"));
+	const char *name = json_string_value(json_object_get(e, "code"));
 	const char *message = json_string_value(json_object_get(e, "message"));
 	const char *hint = json_string_value(json_object_get(e, "hint"));
-	(void)error_set(err, code ? error_code_of(code) : ERR_INTERNAL, "%s",
-			message ? message : "no message");
+	json_t *details = json_object_get(e, "details");
+	enum error_code code = name ? error_code_of(name) : ERR_INTERNAL;
+	(void)error_set(err, code, "%s", message ? message : "no message");
 	if (hint)
-		(void)error_hint(err, (int)err->code, "%s", hint);
-	if (json_is_object(json_object_get(e, "details")))
-		(void)error_details(err, (int)err->code, json_incref(json_object_get(e, "details")));
-	return (int)err->code;
+		(void)error_hint(err, (int)code, "%s", hint);
+	if (json_is_object(details))
+		(void)error_details(err, (int)code, json_incref(details));
+	return (int)code;
 }
