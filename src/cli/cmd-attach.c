@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "os/spawn.h"
 #include "term/term.h"
 
 static void read_pane(const json_t *json, struct term_pane *pane)
@@ -17,6 +19,21 @@ static void read_pane(const json_t *json, struct term_pane *pane)
 	(void)snprintf(pane->session_id, sizeof(pane->session_id), "%s", json_str(json, "session_id"));
 	(void)snprintf(pane->session, sizeof(pane->session), "%s", json_str(json, "session"));
 	(void)snprintf(pane->socket, sizeof(pane->socket), "%s", json_str(json, "socket"));
+}
+
+/* Returns only when it cannot be started. */
+static int become(const char *const *argv, struct error *err)
+{
+	autofree char *program = NULL;
+	int code = program_find(argv[0], NULL, &program, err);
+	if (code)
+		return code;
+	union {
+		const char *const *in;
+		char *const *out;
+	} args = {argv}; /* execv's prototype lacks the const that it keeps */
+	(void)execv(program, args.out);
+	return error_errno(err, errno, "cannot start %s", program);
 }
 
 static int run_attach(struct command_run *run, struct error *err)
@@ -36,8 +53,7 @@ static int run_attach(struct command_run *run, struct error *err)
 		return 0;
 	}
 	term_attach_argv(&pane, getenv("TMUX"), target, argv);
-	(void)execvp(argv[0], (char *const *)argv);
-	return error_errno(err, errno, "%s", argv[0]);
+	return become(argv, err);
 }
 
 const struct command command_attach = {

@@ -2,7 +2,6 @@
 #include "cli/command.h"
 
 #include <getopt.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,17 +156,14 @@ static int check_args(struct command_run *run, struct error *err)
 		return usage_error(c, err, "too much:", run->args[c->max_args]);
 	if (!cwd && !dir)
 		return error_set(err, ERR_NOT_FOUND, "the current folder is gone");
-	char *resolved = NULL;
-	int code = path_resolve(dir ? dir : cwd, &resolved, err);
-	run->dir = resolved;
-	return code;
+	return path_resolve(dir ? dir : cwd, &run->dir, err);
 }
 
 static void free_run(struct command_run *run)
 {
 	client_free(run->client);
 	free(run->args);
-	free((void *)(uintptr_t)run->dir);
+	free(run->dir);
 	for (struct option_value *o = run->options; o;) {
 		struct option_value *next = o->next;
 		free(o);

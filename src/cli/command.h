@@ -43,7 +43,7 @@ struct command_run {
 	int n_args;
 	char **rest; /* after "--", NULL-terminated; NULL without it */
 	bool json;
-	const char *dir; /* -C, or the current folder; absolute */
+	char *dir; /* -C, or the current folder; absolute, owned */
 	struct client *client;
 	int exit_code; /* what a command that succeeded wants to end with (3: something was kept) */
 	struct option_value *options; /* command.c's own */
