@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "os/file.h"
+#include "os/lock.h"
 #include "os/spawn.h"
 #include "repo/git.h"
 #include "repo/land_file.h"
@@ -81,8 +82,14 @@ int gate_check(const json_t *commands, struct error *err)
 static int add_worktree(struct gate *g, struct error *err)
 {
 	const struct land_scratch *s = g->spec->scratch;
+	autofree char *lock = path_join(s->common_dir, "coppice.lock");
+	autoclose int lock_fd = -1;
 	autogit common = GIT_INIT;
+	int r = lock_take(lock, LOCK_WAIT, &lock_fd, err); /* W1: one registration at a time */
+	if (r)
+		return r;
 	git_at(s->common_dir, s->common_dir, NULL, &common);
+	common.lock_fd = lock_fd;
 	/* Locked, so that nobody's `git worktree prune` takes it; the reason is for people. */
 	const char *const args[] = {"worktree",
 				    "add",

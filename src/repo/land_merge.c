@@ -166,20 +166,16 @@ int land_tree_of(const struct git *g, const char *commit, char **ret, struct err
 	return r;
 }
 
-int land_merge_from(const struct git *g, const char *base, const char *ours, const char *theirs,
+int land_merge_from(const struct git *g, const char *base, const char *ours_tree, const char *theirs,
 		    struct land_merged *ret, struct error *err)
 {
 	static const char *const env[] = {"GIT_NO_REPLACE_OBJECTS=1",	 "GIT_AUTHOR_NAME=coppice",
 					  "GIT_AUTHOR_EMAIL=",		 "GIT_COMMITTER_NAME=coppice",
 					  "GIT_COMMITTER_EMAIL=",	 "GIT_AUTHOR_DATE=@0 +0000",
 					  "GIT_COMMITTER_DATE=@0 +0000", NULL};
-	autofree char *tree = NULL;
-	int r = land_tree_of(g, ours, &tree, err);
-	if (r)
-		return r;
-	const char *const args[] = {"commit-tree", "-F", "-", "-p", base, tree, NULL};
+	const char *const args[] = {"commit-tree", "-F", "-", "-p", base, ours_tree, NULL};
 	autostrbuf out = STRBUF_INIT(256);
-	r = git_run_with(g, 0, args, "merge base\n", 11, env, &out, NULL, err);
+	int r = git_run_with(g, 0, args, "merge base\n", 11, env, &out, NULL, err);
 	if (r)
 		return r;
 	autofree char *stand_in = first_line(&out);

@@ -24,9 +24,9 @@ void land_merged_release(struct land_merged *m);
 /* Merges `theirs` into `ours` (commits) with git's own merge base. */
 int land_merge(const struct git *g, const char *ours, const char *theirs, struct land_merged *ret,
 	       struct error *err) _warn_unused_;
-/* The same with `base` as the merge base, whatever the history says of `ours`; `base` must be an
- * ancestor of `theirs`. */
-int land_merge_from(const struct git *g, const char *base, const char *ours, const char *theirs,
+/* Merges `theirs` into a tree, with the commit `base` as the merge base. `base` must be an ancestor of
+ * `theirs`; the history that the tree has does not matter. */
+int land_merge_from(const struct git *g, const char *base, const char *ours_tree, const char *theirs,
 		    struct land_merged *ret, struct error *err) _warn_unused_;
 /* The tree of a commit, caller frees. */
 int land_tree_of(const struct git *g, const char *commit, char **ret, struct error *err) _warn_unused_;
