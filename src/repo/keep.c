@@ -276,8 +276,11 @@ int keep_make(const struct keep *k, char **ret, struct error *err)
 	return r;
 }
 
+const char *const keep_patient[] = {"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=core.packedRefsTimeout",
+				    "GIT_CONFIG_VALUE_0=10000", NULL};
+
 int keep_drop(const struct git *g, const char *ref, struct error *err)
 {
 	const char *const args[] = {"update-ref", "-d", ref, NULL};
-	return git_run(g, 0, args, NULL, NULL, err);
+	return git_run_with(g, 0, args, NULL, 0, keep_patient, NULL, NULL, err);
 }

@@ -27,6 +27,9 @@ struct keep {
 /* Writes the objects and the ref; `ret` is what the ref points to (caller frees), NULL when there is
  * nothing to keep and thus no ref. */
 int keep_make(const struct keep *k, char **ret, struct error *err) _warn_unused_;
+/* Settings (GIT_CONFIG_*) for a git that deletes a ref: it waits longer than a second for packed-refs, which
+ * many at once and a `git gc` may hold. */
+extern const char *const keep_patient[];
 /* Deletes the ref; it is fine if there is none. */
 int keep_drop(const struct git *g, const char *ref, struct error *err) _warn_unused_;
 

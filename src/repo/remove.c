@@ -174,12 +174,14 @@ static int describe(struct removal *m, struct error *err)
 /* Begins the entry: everything that is needed to get back is on disk before anything moves. */
 static int begin(struct removal *m, struct error *err)
 {
-	autofree char *log = xasprintf("%s/logs/refs/heads/%s", m->q.common_dir, m->q.branch), *oid = NULL;
+	autofree char *log = NULL, *oid = NULL;
+	if (m->delete_branch)
+		log = xasprintf("%s/logs/refs/heads/%s", m->q.common_dir, m->q.branch);
 	const struct keep keep = {
 		.git = &m->t.git,
 		.ref = m->t.ref,
 		.admin = m->q.git_dir,
-		.branch_log = m->delete_branch ? log : NULL,
+		.branch_log = log,
 		.facts = &m->before,
 		.branch_tip = m->before.tip,
 	};

@@ -426,7 +426,8 @@ static void tidy(const char *trash_dir)
 int trash_discard(struct trash *t, struct error *err)
 {
 	if (exists(t->tree) || exists(t->admin))
-		return error_set(err, ERR_INTERNAL, "%s still holds a worktree", t->dir);
+		return error_set(err, ERR_CONFLICT, "%s still holds a worktree, or %s its state", t->dir,
+				 t->admin);
 	int r = trash_clear_locks(t, err);
 	if (r == 0)
 		r = keep_drop(&t->git, t->ref, err);
@@ -492,13 +493,20 @@ int repo_purge(const json_t *args, json_t **ret, struct error *err)
 		   *dir = json_str(json_object_get(args, "trash"), "path");
 	if (!common || common[0] != '/' || !dir)
 		return error_set(err, ERR_INVALID, "repo.common_dir and trash.path are needed");
+	bool retention = json_bool(args, "retention", false);
 	autotrash t = TRASH_INIT;
 	int r = trash_open(common, dir, &t, err);
 	if (r)
 		return r;
 	switch (t.phase) {
 	case TRASH_NONE:
-		r = trash_discard(&t, err);
+		/* Somebody removed the worktree's half by hand, or it is not mounted: a person knows which.
+		 */
+		if (retention && exists(t.admin))
+			return error_set(err, ERR_NOT_FOUND, "there is no trash entry %s", t.dir);
+		r = exists(t.tree) ? 0 : tree_remove(t.admin, err);
+		if (r == 0)
+			r = trash_discard(&t, err);
 		break;
 	case TRASH_REMOVING:
 	case TRASH_RESTORING:
@@ -508,8 +516,7 @@ int repo_purge(const json_t *args, json_t **ret, struct error *err)
 				  "let that end first");
 	case TRASH_REMOVED:
 	case TRASH_PURGING:
-		if (json_bool(args, "retention", false) &&
-		    json_array_size(json_object_get(t.info, "unknown")))
+		if (retention && json_array_size(json_object_get(t.info, "unknown")))
 			return error_set(err, ERR_REFUSED,
 					 "the entry %s was removed although a fact was unknown: only a "
 					 "person may delete it",

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "os/file.h"
 #include "repo/facts_probe.h"
+#include "repo/keep.h"
 
 enum { CONFIG_MAX = 16 << 20 };
 
@@ -111,7 +112,7 @@ int trash_branch_delete(struct trash *t, bool *ret_deleted, char **ret_reason, s
 	autofree char *ref = xasprintf("refs/heads/%s", branch), *now = NULL;
 	const char *const args[] = {"update-ref", "-d", ref, tip, NULL};
 	autoerror failure = {0};
-	if (git_run(&t->git, GIT_HOOKS, args, NULL, NULL, &failure)) {
+	if (git_run_with(&t->git, GIT_HOOKS, args, NULL, 0, keep_patient, NULL, NULL, &failure)) {
 		r = git_branch_tip(&t->git, branch, &now, err);
 		if (r)
 			return r;

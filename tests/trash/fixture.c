@@ -41,6 +41,8 @@ static void set_environment(const char *home)
 	for (size_t i = 0; i < ARRAY_SIZE(unset); i++)
 		assert_int_equal(unsetenv(unset[i]), 0);
 	assert_int_equal(setenv("HOME", home, 1), 0);
+	/* What a killed worker leaves goes with the rest. */
+	assert_int_equal(setenv("TMPDIR", home, 1), 0);
 }
 
 static char *make_home(void)

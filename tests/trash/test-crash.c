@@ -370,6 +370,42 @@ static void test_W11_two_removals_at_once(void **state)
 	}
 }
 
+/* Many worktrees of one repository at once, each with its branch. */
+static void test_W11_many_removals_at_once(void **state)
+{
+	(void)state;
+	enum { MANY = 8 };
+	pid_t pids[MANY];
+	json_t *args[MANY];
+	for (int i = 0; i < MANY; i++) {
+		autofree char *name = xasprintf("many-%d", i), *path = path_join(fx.home, name),
+			      *worktrees = path_join(fx.common, "worktrees"),
+			      *admin = path_join(worktrees, name);
+		fixture_run("repo", "git", "worktree", "add", "-q", "-b", name, path, NULL);
+		args[i] = remove_args();
+		json_set_str(args[i], "id", name);
+		json_set_str(args[i], "path", path);
+		json_set_str(args[i], "git_dir", admin);
+		json_set_str(args[i], "branch", name);
+	}
+	for (int i = 0; i < MANY; i++)
+		pids[i] = start(repo_remove, args[i], -1);
+	for (int i = 0; i < MANY; i++)
+		assert_false(was_killed(pids[i]));
+	autofree char *branches = fixture_output("repo", "git", "for-each-ref", "--format=%(refname:short)",
+						 "refs/heads", NULL);
+	assert_string_equal(branches, "feat\nmain");
+	for (int i = 0; i < MANY; i++) {
+		json_auto_t *answer = fixture_call(repo_remove, args[i]), *trash = fixture_trash_args(answer);
+		pids[i] = start(repo_restore, trash, -1);
+		json_decref(args[i]);
+	}
+	for (int i = 0; i < MANY; i++)
+		assert_false(was_killed(pids[i]));
+	assert_nothing_left();
+	fixture_run("many-7", "git", "status", NULL);
+}
+
 /* Locks that a git of ours left when it was killed in the middle of the deletion. */
 static void test_W11_locks_of_a_killed_git_are_cleared(void **state)
 {
@@ -421,6 +457,7 @@ int main(void)
 		CRASH_TEST(test_W11_remove_killed_with_its_gits_at_random),
 		CRASH_TEST(test_W11_restore_killed_with_its_gits_at_random),
 		CRASH_TEST(test_W11_two_removals_at_once),
+		CRASH_TEST(test_W11_many_removals_at_once),
 		CRASH_TEST(test_W11_locks_of_a_killed_git_are_cleared),
 		CRASH_TEST(test_W11_locks_of_others_are_left),
 	};

@@ -187,6 +187,8 @@ static void test_W5_detached_and_unborn_heads_come_back(void **state)
 		} else {
 			fixture_run("wt", "git", "checkout", "-q", "--detach", NULL);
 			fixture_run("wt", "git", "commit", "-q", "--allow-empty", "-m", "alone", NULL);
+			fixture_run("wt", "git", "commit", "-q", "--amend", "--allow-empty", "-m", "amended",
+				    NULL);
 		}
 		autodiffer *tree = fixture_record(fx.wt), *admin = fixture_record(fx.admin);
 		json_auto_t *args = fixture_args("trash-w5");
@@ -200,8 +202,9 @@ static void test_W5_detached_and_unborn_heads_come_back(void **state)
 		fixture_same_tree(tree, fx.wt, DIFFER_DIR_MTIME);
 		fixture_same_tree(admin, fx.admin, DIFFER_DIR_MTIME);
 		fixture_run("wt", "git", "write-tree", NULL);
+		/* The reflog leads to what was amended. */
 		if (!unborn)
-			fixture_run("wt", "git", "log", "-1", NULL);
+			fixture_run("wt", "git", "cat-file", "-e", "HEAD@{1}", NULL);
 		fixture_tear_down(state);
 		fixture_set_up(state);
 	}
@@ -358,6 +361,24 @@ static void test_W5_retention_never_deletes_what_was_unknown(void **state)
 	assert_false(fixture_exists(".coppice-trash"));
 }
 
+static void test_W5_an_entry_removed_by_hand_is_purged_by_hand(void **state)
+{
+	(void)state;
+	json_auto_t *removed = remove_with_branch("trash-w5");
+	json_auto_t *args = fixture_trash_args(removed);
+	fixture_remove_tree(".coppice-trash");
+	json_t *ret = NULL;
+	assert_int_equal(repo_restore(args, &ret, NULL), ERR_NOT_FOUND);
+	json_object_set_new(args, "retention", json_true());
+	assert_int_equal(repo_purge(args, &ret, NULL), ERR_NOT_FOUND);
+	assert_true(fixture_exists("repo/.git/coppice-trash/trash-w5/HEAD"));
+	json_object_set_new(args, "retention", json_false());
+	json_decref(fixture_call(repo_purge, args));
+	assert_false(fixture_exists("repo/.git/coppice-trash"));
+	autofree char *refs = fixture_output("repo", "git", "for-each-ref", "refs/coppice", NULL);
+	assert_string_equal(refs, "");
+}
+
 static void test_W5_only_entries_are_purged(void **state)
 {
 	(void)state;
@@ -414,6 +435,7 @@ int main(void)
 		FIXTURE_TEST(test_W5_a_branch_that_the_user_deleted_comes_back),
 		FIXTURE_TEST(test_W5_purge_is_final_and_touches_nothing_else),
 		FIXTURE_TEST(test_W5_retention_never_deletes_what_was_unknown),
+		FIXTURE_TEST(test_W5_an_entry_removed_by_hand_is_purged_by_hand),
 		FIXTURE_TEST(test_W5_only_entries_are_purged),
 		FIXTURE_TEST(test_W5_worktree_with_submodules),
 	};
