@@ -121,6 +121,35 @@ static void test_child_output_is_capped_and_drained(void **state)
 	assert_false(all.out.overflow);
 }
 
+/* More is left in the pipe at the child's end than is read in one turn. */
+static void test_child_output_that_waits_at_its_end(void **state)
+{
+	(void)state;
+	enum { SIZE = 1 << 20 };
+	autofolder dir = test_folder_make();
+	autofree char *fifo = path_join(dir, "fifo");
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	autoresult r = {0};
+	start((struct loop_child_options){.argv = SHELL("read x <fifo; exec head -c 1048576 /dev/zero"),
+					  .cwd = dir},
+	      &r);
+	autofree char *its_stdout = xasprintf("/proc/%d/fd/1", (int)loop_child_pid(r.child));
+	int fd = open(its_stdout, O_WRONLY | O_CLOEXEC);
+	if (fcntl(fd, F_SETPIPE_SZ, SIZE) != SIZE) {
+		/* Not allowed here; without the room the child would wait for a reader. */
+		loop_child_kill(r.child, SIGKILL);
+		assert_int_equal(close(fd), 0);
+		return;
+	}
+	int go = open(fifo, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(close(fd) | close(go), 0);
+	siginfo_t info;
+	assert_int_equal(waitid(P_PID, (id_t)loop_child_pid(r.child), &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(r.calls, 1);
+	assert_int_equal(r.out.len, SIZE);
+}
+
 static void test_child_folder_environment_and_descriptors(void **state)
 {
 	(void)state;
@@ -521,6 +550,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_child_streams_and_status),
 		TEST(test_child_output_is_capped_and_drained),
+		TEST(test_child_output_that_waits_at_its_end),
 		TEST(test_child_folder_environment_and_descriptors),
 		TEST(test_child_has_its_own_session),
 		TEST(test_child_that_cannot_start),

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "os/child.h"
 #include "os/proc.h"
 #include "os/spawn.h"
 #include "os/testing.h"
@@ -160,12 +161,15 @@ static void test_relative_path_entries_are_skipped(void **state)
 	const char *const env[] = {"PATH=.::", NULL};
 	int status = -1;
 	write_script(tool, "#!/bin/sh\n", 0700);
-	struct spawn s = {.argv = ARGV("coppice-test-tool"), .env = env, .cwd = dir};
+	int before = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(chdir(dir), 0);
+	struct spawn s = {.argv = ARGV("coppice-test-tool"), .env = env};
 	assert_int_equal(spawn_run(&s, &status, NULL), ERR_MISSING);
 	s.argv = ARGV("");
 	assert_int_equal(spawn_run(&s, &status, NULL), ERR_MISSING);
 	s.argv = ARGV("./coppice-test-tool"); /* said so, it is run */
 	assert_int_equal(spawn_run(&s, &status, NULL), 0);
+	assert_int_equal(fchdir(before) | close(before), 0);
 }
 
 static void test_no_shell_runs_what_is_no_program(void **state)
@@ -236,8 +240,10 @@ static void test_closed_stdio(void **state)
 		struct spawn s = {.argv = ARGV("cat"), .input = "hi", .input_len = 2, .out = &out};
 		(void)close(STDIN_FILENO);
 		(void)close(STDOUT_FILENO);
-		int r = spawn_run(&s, &status, NULL);
-		_exit(r == 0 && status == 0 && strcmp(strbuf_str(&out), "hi") == 0 ? 0 : 1);
+		if (spawn_run(&s, &status, NULL) || status != 0 || strcmp(strbuf_str(&out), "hi") != 0)
+			_exit(1);
+		int in, to;
+		_exit(child_pipe(&in, &to, NULL) == 0 && in > STDERR_FILENO && to > STDERR_FILENO ? 0 : 2);
 	}
 	assert_int_equal(test_wait(pid), 0);
 }
@@ -265,14 +271,17 @@ static void test_time_limit_ends_the_whole_group(void **state)
 	autostrbuf out = STRBUF_INIT(OUT_MAX);
 	int status = -1;
 	autoerror err = {0};
-	struct spawn s = {.argv = SHELL("echo before; cat /dev/zero >/dev/null & wait"),
-			  .out = &out,
-			  .timeout = 50 * USEC_PER_MSEC};
-	/* It ends at all only because the `cat`, which holds the pipe, is ended too. */
+	/* The inner shell is asked to end as well, and has the time to do so. */
+	const char *script = "sh -c 'trap \"echo asked; exit\" TERM; echo before; cat <fifo & wait' & wait";
+	autofolder dir = test_folder_make();
+	autofree char *fifo = path_join(dir, "fifo");
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	struct spawn s = {.argv = SHELL(script), .cwd = dir, .out = &out, .timeout = USEC_PER_SEC};
 	assert_int_equal(spawn_run(&s, &status, &err), ERR_TIMED_OUT);
-	assert_string_equal(strbuf_str(&out), "before\n");
+	assert_string_equal(strbuf_str(&out), "before\nasked\n");
 	assert_int_equal(status, -1);
 	s.new_session = true;
+	s.timeout = 1;
 	assert_int_equal(spawn_run(&s, &status, &err), ERR_TIMED_OUT);
 }
 
@@ -283,7 +292,7 @@ static void test_time_limit_kills_who_ignores_it(void **state)
 	int status = -1;
 	struct spawn s = {.argv = SHELL("trap '' TERM; echo before; cat /dev/zero >/dev/null; echo after"),
 			  .out = &out,
-			  .timeout = 50 * USEC_PER_MSEC};
+			  .timeout = 500 * USEC_PER_MSEC};
 	assert_int_equal(spawn_run(&s, &status, NULL), ERR_TIMED_OUT);
 	assert_string_equal(strbuf_str(&out), "before\n");
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,14 +65,17 @@ _unused_ static void test_folder_cleanup(char **folder)
 
 #define autofolder _cleanup_(test_folder_cleanup) char *
 
-/* Forks a process that runs `body` and ends with its result as the exit code. */
+/* Forks a process that runs `body` and ends with its result as the exit code. It also ends with us, so
+ * that a test that is killed leaves nobody waiting. */
 _unused_ static pid_t test_fork(int (*body)(void *data), void *data)
 {
 	pid_t pid = fork();
 	if (pid < 0)
 		abort();
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* cannot fail */
 		_exit(body(data));
+	}
 	return pid;
 }
 
