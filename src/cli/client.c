@@ -30,6 +30,7 @@ enum {
 };
 
 #define CONNECT_LIMIT (10 * USEC_PER_SEC)
+#define COME_BACK_LIMIT (60 * USEC_PER_SEC)
 #define STREAM_SETTLED (5 * USEC_PER_SEC) /* a stream that lived as long was no failure */
 
 /* Results of an exchange besides 0 and enum error_code. */
@@ -45,6 +46,7 @@ struct client {
 	struct http_responses answer;
 	struct strbuf request; /* as it goes over the wire, to be sent again if need be */
 
+	bool was_connected;
 	bool streaming;
 	char *stream_query;
 	struct sse_reader events;
@@ -121,6 +123,14 @@ static int connect_running(struct client *c, struct error *err)
 	return r;
 }
 
+/* A peer cannot start the daemon (X1). One that it has just talked to, or that was killed and so left its
+ * socket behind, will be started again from outside: a worker outlives that. */
+static bool may_come_back(const struct client *c)
+{
+	struct stat st;
+	return getenv("COPPICE_PEER") && (c->was_connected || lstat(c->paths.socket, &st) == 0);
+}
+
 /* Connects, unless that is done, starting the daemon where that is allowed. */
 static int ensure_connected(struct client *c, struct error *err)
 {
@@ -132,13 +142,19 @@ static int ensure_connected(struct client *c, struct error *err)
 	if (c->fd >= 0)
 		return 0;
 	int r = connect_running(c, &why);
-	if (r == ERR_NOT_FOUND && c->start) {
+	if (r == ERR_NOT_FOUND && c->start && may_come_back(c)) {
+		r = client_await_daemon(c->paths.socket, COME_BACK_LIMIT, err);
+		if (r)
+			return r;
+		r = connect_running(c, &why);
+	} else if (r == ERR_NOT_FOUND && c->start) {
 		r = c->start(c->data, err);
 		if (r)
 			return r;
 		r = connect_running(c, &why);
 	}
 	c->connected_at = os_monotonic();
+	c->was_connected = c->was_connected || !r;
 	if (!r)
 		return 0;
 	if (r != ERR_NOT_FOUND)

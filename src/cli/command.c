@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "cli/out.h"
 #include "os/file.h"
 
@@ -274,16 +275,8 @@ json_t *command_dir_args(const struct command_run *run)
 	return args;
 }
 
-int command_text(const struct command_run *run, int index, char **ret, struct error *err)
+static int read_stdin(char **ret, struct error *err)
 {
-	if (index >= run->n_args) {
-		*ret = NULL;
-		return 0;
-	}
-	if (strcmp(run->args[index], "-") != 0) {
-		*ret = xstrdup(run->args[index]);
-		return 0;
-	}
 	autostrbuf text = STRBUF_INIT(STDIN_MAX);
 	ssize_t n;
 	do {
@@ -296,6 +289,21 @@ int command_text(const struct command_run *run, int index, char **ret, struct er
 	} while (n > 0);
 	*ret = strbuf_detach(&text);
 	return 0;
+}
+
+int command_text(const struct command_run *run, int index, char **ret, struct error *err)
+{
+	autofree char *text = NULL;
+	int code = 0;
+	if (index < run->n_args && strcmp(run->args[index], "-") != 0)
+		text = xstrdup(run->args[index]);
+	else if (index < run->n_args)
+		code = read_stdin(&text, err);
+	if (!code && text && !utf8_valid(text, strlen(text)))
+		code = error_set(err, ERR_INVALID, "the text is not valid UTF-8");
+	if (!code)
+		*ret = TAKE_PTR(text);
+	return code;
 }
 
 char *command_path(const struct command_run *run, const char *path)

@@ -1,14 +1,18 @@
 /* Starting the daemon on demand; see start.h. */
 #include "cli/start.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/detach.h"
+#include "os/env.h"
 #include "os/lock.h"
 #include "os/socket.h"
 
@@ -143,6 +147,38 @@ static int as_no_daemon(const struct error *why, struct error *err)
 {
 	int r = error_set(err, ERR_NO_DAEMON, "the daemon did not start: %s", why->message);
 	return why->hint ? error_hint(err, r, "%s", why->hint) : r;
+}
+
+/* The daemon's socket appears by a rename, so that whoever sees it can connect. */
+static int watch_folder_of(const char *socket, int *ret_fd, struct error *err)
+{
+	autofree char *dir = xstrndup(socket, (size_t)(strrchr(socket, '/') - socket));
+	autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	if (fd < 0 || inotify_add_watch(fd, dir, IN_CREATE | IN_MOVED_TO) < 0)
+		return error_errno(err, errno, "%s cannot be watched", dir);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int client_await_daemon(const char *socket, usec_t limit, struct error *err)
+{
+	autoclose int watch = -1;
+	usec_t end = os_monotonic() + limit;
+	int r = watch_folder_of(socket, &watch, err);
+	for (usec_t left = limit; !r && left > 0; left = end - os_monotonic()) {
+		autoclose int fd = -1;
+		char events[4096];
+		if (socket_connect(socket, left, &fd, NULL) == 0)
+			return 0;
+		struct pollfd p = {.fd = watch, .events = POLLIN};
+		(void)poll(&p, 1, (int)(left / USEC_PER_MSEC) + 1); /* a signal only makes it look again */
+		while (read(watch, events, sizeof(events)) > 0) {
+			/* which file it was is told by the next connect */
+		}
+	}
+	return r ? r
+		 : error_hint(err, error_set(err, ERR_NO_DAEMON, "the daemon has gone and did not come back"),
+			      "start it from a terminal outside: coppice status");
 }
 
 int client_start_daemon(const struct start_options *o, struct error *err)

@@ -20,4 +20,8 @@ struct start_options {
  * would inherit; also where COPPICE=0 keeps the session out, and when it cannot be started. */
 int client_start_daemon(const struct start_options *o, struct error *err) _warn_unused_;
 
+/* For a peer, which may not start the daemon: waits until one listens on `socket` again, at most `limit`.
+ * Nothing is polled. ERR_NO_DAEMON when none came. */
+int client_await_daemon(const char *socket, usec_t limit, struct error *err) _warn_unused_;
+
 #endif

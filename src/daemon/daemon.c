@@ -32,7 +32,7 @@
 
 extern char **environ;
 
-enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 256 };
+enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 256, LISTEN_BACKLOG = 256 };
 
 static json_t *read_spawn_exit(const struct core *core, const char *spawn_id)
 {
@@ -90,21 +90,24 @@ static int program_path(char **ret, struct error *err)
 	return 0;
 }
 
+/* Binds and listens beside the socket's place, and moves it there: so whoever sees the socket can connect. */
 static int bind_socket(const struct daemon *d, int *ret_fd, struct error *err)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	if (strlen(d->paths.socket) >= sizeof(addr.sun_path))
+	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s.new", d->paths.socket);
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
 		return error_set(err, ERR_UNSUPPORTED, "the socket's path is too long: %s", d->paths.socket);
-	memcpy(addr.sun_path, d->paths.socket, strlen(d->paths.socket) + 1);
 	autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return error_errno(err, errno, "socket");
-	/* The lock is ours, so a socket that is there was left behind. */
-	if (unlink(d->paths.socket) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "%s", d->paths.socket);
+	/* The lock is ours, so what is there was left behind. */
+	if (unlink(addr.sun_path) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "%s", addr.sun_path);
 	mode_t mask = umask(0177);
 	int failed = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? errno : 0;
 	(void)umask(mask);
+	if (!failed && (listen(fd, LISTEN_BACKLOG) < 0 || rename(addr.sun_path, d->paths.socket) < 0))
+		failed = errno;
 	if (failed)
 		return error_errno(err, failed, "%s", d->paths.socket);
 	*ret_fd = TAKE_FD(fd);
@@ -243,9 +246,9 @@ int daemon_main(int ready_fd)
 		code = recover(&d, &err);
 	}
 	if (!code)
-		code = bind_socket(&d, &fd, &err);
-	if (!code)
 		code = paths_note_socket(&d.paths, &err);
+	if (!code)
+		code = bind_socket(&d, &fd, &err);
 	if (code) {
 		say_ready(ready_fd, &err);
 		(void)fprintf(stderr, "coppice: %s%s%s\n", err.message, err.hint ? ": " : "",
