@@ -70,7 +70,7 @@ const struct op op_wait_on_ack = {
 					     WAIT_SLICE_SECONDS, 0},
 					    {0}},
 	.result = "{\"correlation_id\",\"state\",\"outcome\",\"reply\"}",
-	.who = BY_KNOWN,
+	.who = BY_ANYONE,
 	.flags = OP_CHANGES | OP_WAITS,
 	.handle = handle_wait_on_ack,
 };

@@ -1,0 +1,89 @@
+#!/bin/bash
+. "$(dirname "$0")/lib.sh"
+
+test_I2_commands_of_a_peer_resolve_to_it() {
+	mkfifo "$T/me"
+	coppice spawn "$T" --backend script -- sh -c "coppice whoami --json >'$T/me'; coppice inbox --wait=30" >/dev/null
+	id=$(json peer_id <"$T/me")
+	same "$id" "$(coppice ps --json | json peers.0.peer_id)"
+	coppice notify "$id" bye
+}
+
+test_I2_setsid_orphan_is_unknown() {
+	mkfifo "$T/me"
+	# shellcheck disable=SC2016
+	coppice spawn "$T" --backend script -- sh -c \
+		"setsid -f sh -c 'while [ \"\$(ps -o ppid= -p \$\$ | tr -d \" \")\" != 1 ]; do :; done; coppice whoami --json >\"$T/me\"'; coppice inbox --wait=30" >/dev/null
+	same "$(json role <"$T/me")" unknown
+	coppice broadcast bye >/dev/null
+}
+
+test_I2_tmux_run_shell_is_unknown() {
+	coppice spawn "$T" --backend script -- coppice inbox --wait=30 >/dev/null
+	mkfifo "$T/me"
+	tmux -L test run-shell -b "COPPICE_HOME='$T/state' XDG_RUNTIME_DIR='$T/run' '$BINARY' whoami --json >'$T/me'"
+	same "$(json role <"$T/me")" unknown
+	coppice broadcast bye >/dev/null
+}
+
+test_I2_a_person_at_a_terminal_is_the_human() {
+	coppice status >/dev/null
+	script -qec "coppice whoami --json" /dev/null >"$T/me"
+	same "$(json role <"$T/me")" human
+}
+
+test_I2_a_script_without_a_terminal_is_a_service_and_a_token_makes_it_the_human() {
+	same "$(coppice whoami --json | json role)" service
+	COPPICE_TOKEN_FILE="$T/state/token"
+	export COPPICE_TOKEN_FILE
+	same "$(coppice whoami --json | json role)" human
+	unset COPPICE_TOKEN_FILE
+}
+
+test_S8_unknown_callers_may_read_but_not_act() {
+	mkfifo "$T/codes"
+	# shellcheck disable=SC2016
+	coppice spawn "$T" --backend script -- sh -c \
+		"setsid -f sh -c 'while [ \"\$(ps -o ppid= -p \$\$ | tr -d \" \")\" != 1 ]; do :; done; coppice ps >/dev/null; a=\$?; coppice job create x; echo \$a \$? >\"$T/codes\"'; coppice inbox --wait=30" >/dev/null
+	same "$(cat "$T/codes")" "0 3"
+	coppice broadcast bye >/dev/null
+}
+
+test_I6_same_folder_names_get_a_suffix_and_nothing_else() {
+	mkdir -p "$T/one/app" "$T/two/app"
+	coppice spawn "$T/one/app" --backend script -- coppice inbox --wait=60 >/dev/null
+	coppice spawn "$T/two/app" --backend script -- coppice inbox --wait=60 >/dev/null
+	same "$(coppice show app --json | json path)" "$T/one/app"
+	same "$(coppice show 'app~2' --json | json path)" "$T/two/app"
+	coppice notify 'app~2' second >/dev/null
+	same "$(coppice asks --json | json asks)" "[]"
+	coppice broadcast bye >/dev/null
+}
+
+test_I9_a_killed_process_is_offline_at_once_with_its_cause() {
+	coppice spawn "$T" --backend script -- coppice inbox --wait=60 >"$T/peer"
+	pid=$(coppice ps --json | json peers.0.pid)
+	kill -KILL "$pid"
+	wait_event peer.offline
+	same "$(coppice ps --json | json peers)" "[]"
+	coppice log -n 1000 --json | grep -q '"cause":"process_gone"'
+}
+
+test_I10_kill_closes_only_a_terminal_that_is_proven_ours() {
+	coppice spawn "$T" --backend script -- coppice inbox --wait=60 >/dev/null
+	name=$(coppice ps --json | json peers.0.name)
+	coppice kill "$name" --json >"$T/answer"
+	same "$(json terminal_closed <"$T/answer")" true
+	# One that registered itself, from a terminal that is none of ours: it is unregistered, and its process lives on.
+	mkfifo "$T/ready" "$T/end"
+	sh -c "coppice hook session-start --backend script; echo >'$T/ready'; read -r line <'$T/end'" &
+	read -r _ <"$T/ready"
+	name=$(coppice ps --json | json peers.0.name)
+	coppice kill "$name" --json >"$T/answer"
+	same "$(json terminal_closed <"$T/answer")" false
+	same "$(coppice ps --json | json peers)" "[]"
+	kill -0 $!
+	echo >"$T/end"
+}
+
+run_tests "$@"

@@ -1,0 +1,84 @@
+#!/bin/bash
+. "$(dirname "$0")/lib.sh"
+
+test_W1_thirty_two_at_once() {
+	make_repo
+	pids=""
+	for i in $(seq 32); do
+		coppice new "feat/$i" --json >"$T/new-$i" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do wait "$pid"; done
+	same "$(git worktree list | wc -l)" 33
+	same "$(git branch --list 'feat/*' | wc -l)" 32
+	same "$(coppice list --json | python3 -c 'import json,sys; print(len(json.load(sys.stdin)["worktrees"]))')" 33
+}
+
+test_W2_new_list_path_rm_restore() {
+	make_repo
+	coppice new feat/x --json >"$T/new"
+	path=$(json path <"$T/new")
+	same "$(json base_commit <"$T/new")" "$(git rev-parse HEAD)"
+	same "$path" "$T/project-feat-x"
+	same "$(coppice path feat/x)" "$path"
+	echo more >"$path/more"
+	refuses 3 coppice rm feat/x --json
+	same "$(json kept.0.facts.untracked <"$T/out")" no
+	[ -f "$path/more" ]
+	coppice rm feat/x --force=untracked --json >"$T/rm"
+	same "$(json removed.0.branch <"$T/rm")" feat/x
+	[ ! -e "$path" ]
+	coppice restore feat/x >/dev/null
+	same "$(cat "$path/more")" more
+}
+
+test_W4_a_worktree_made_by_hand_is_listed_and_removed_by_facts() {
+	make_repo
+	git worktree add -q "$T/by-hand" -b mine
+	coppice list --json | grep -q '"branch":"mine"'
+	coppice rm mine >/dev/null
+	[ ! -e "$T/by-hand" ]
+	git show-ref -q refs/heads/mine
+	coppice restore mine >/dev/null
+	[ -f "$T/by-hand/file" ]
+}
+
+test_W8_the_branch_stays_unless_it_is_named_and_has_landed() {
+	make_repo
+	coppice new feat/x >/dev/null
+	coppice new feat/y >/dev/null
+	(cd "$T/project-feat-y" && git commit -q --allow-empty -m empty && echo y >y && git add y && git commit -q -m y)
+	coppice rm feat/x -D >/dev/null
+	! git show-ref -q refs/heads/feat/x
+	refuses 3 coppice rm feat/y -D
+	git show-ref -q refs/heads/feat/y
+}
+
+test_W7_list_knows_what_has_landed_squashed() {
+	make_repo
+	coppice new feat/x >/dev/null
+	(cd "$T/project-feat-x" && echo x >x && git add x && git commit -q -m x && echo y >>x && git commit -q -a -m more)
+	same "$(coppice list --json | python3 -c 'import json,sys; print([w["landed"] for w in json.load(sys.stdin)["worktrees"] if w["branch"]=="feat/x"][0])')" no
+	coppice land feat/x --no-gate >/dev/null
+	same "$(coppice list --json | python3 -c 'import json,sys; print([w["landed"] for w in json.load(sys.stdin)["worktrees"] if w["branch"]=="feat/x"][0])')" yes
+}
+
+test_bad_repositories_and_names_are_refused_clearly() {
+	make_repo
+	refuses 2 coppice new -- "-x"
+	refuses 2 coppice new "a b"
+	refuses 2 coppice new "a..b"
+	refuses 5 coppice -C "$T" new x
+	refuses 2 coppice new
+	git init -q "$T/empty"
+	refuses 3 coppice new x -C "$T/empty"
+	grep -qi "commit" "$T/err"
+	git clone -q --bare "$T/project" "$T/bare.git"
+	coppice new from-bare -C "$T/bare.git" --base main --path "$T/from-bare" >/dev/null || grep -q . "$T/err"
+	git checkout -q --detach
+	coppice new from-detached --json | json base_commit >"$T/base"
+	same "$(cat "$T/base")" "$(git rev-parse HEAD)"
+	same "$(git worktree list | grep -c detached)" 1
+}
+
+run_tests "$@"
