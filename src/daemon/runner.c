@@ -145,8 +145,7 @@ void runner_work(struct daemon *d, struct call *call)
 static struct tmux *tmux_of(struct daemon *d)
 {
 	if (!d->tmux) {
-		struct tmux_settings settings = {.socket = config_str(d->config, "terminal.socket"),
-						 .home = d->paths.home};
+		struct tmux_settings settings = {.socket = config_str(d->config, "terminal.socket")};
 		d->tmux = tmux_new(&d->loop, &settings);
 	}
 	return d->tmux;
