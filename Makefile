@@ -35,7 +35,7 @@ lint: build ## formatting, layers, shell scripts, longest functions, clang-tidy
 	@tools/lint $(BUILD)
 
 fuzz: deps ## every fuzzer for SECONDS each
-	@SECONDS=$(SECONDS) tools/fuzz
+	@tools/fuzz $(SECONDS)
 
 soak: build $(ASAN)/build.ninja ## long runs: crashes, simulator, fuzzers
 	@tools/soak $(BUILD) $(ASAN)
