@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # End-to-end tests: the real binary, real git and real tmux, on private sockets and in a temporary home. A test file sources this,
 # defines functions called test_…, and ends with `run_tests`; each runs in a subshell of its own, in a home of its own.
 #
