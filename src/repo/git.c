@@ -75,8 +75,7 @@ static bool is_kept(const char *entry)
 	return false;
 }
 
-/* The environment for a git (or a hook) of `g`; `g` NULL names no repository. */
-static char **git_environment(const struct git *g, unsigned flags, const char *const *set)
+char **git_environment(const struct git *g, unsigned flags, const char *const *set)
 {
 	static const char *const drop[] = {"GIT_*", NULL};
 	static const char *const drop_locale[] = {"GIT_*", "LC_*", "LANG", "LANGUAGE", NULL};

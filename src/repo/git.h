@@ -48,12 +48,19 @@ int git_run(const struct git *g, unsigned flags, const char *const *args, struct
 int git_run_with(const struct git *g, unsigned flags, const char *const *args, const char *input,
 		 size_t input_len, const char *const *set, struct strbuf *out, int *ret_status,
 		 struct error *err) _warn_unused_;
+/* The environment that git gets (see above); with `g` NULL it names no repository. Caller frees with
+ * env_free. */
+char **git_environment(const struct git *g, unsigned flags, const char *const *set);
 /* Runs git and returns its first output line, without the newline; caller frees. */
 int git_line(const struct git *g, const char *const *args, char **ret, struct error *err) _warn_unused_;
 /* The full hex commit that `rev` names, caller frees; ERR_NOT_FOUND if none. */
 int git_commit_of(const struct git *g, const char *rev, char **ret, struct error *err) _warn_unused_;
 /* Whether refs/heads/<branch> exists, and its commit (caller frees, NULL if not; may be NULL). */
 int git_branch_tip(const struct git *g, const char *branch, char **ret, struct error *err) _warn_unused_;
+
+/* The admin folder that the .git file of a linked worktree names, absolute and resolved; caller frees.
+ * For a worktree that we have just made: in an agent's hands the file may say anything (W3). */
+int git_link_read(const char *worktree, char **ret, struct error *err) _warn_unused_;
 
 /* A linked or main worktree as `git worktree list --porcelain -z` tells it. */
 struct git_worktree {

@@ -120,19 +120,23 @@ static char *read_link(const char *path)
 	return strbuf_detach(&text);
 }
 
-/* Whether the worktree's .git file names `git_dir`. */
-static bool link_names(const char *worktree, const char *git_dir)
+int git_link_read(const char *worktree, char **ret, struct error *err)
 {
 	static const char prefix[] = "gitdir: ";
 	autofree char *link = path_join(worktree, ".git");
 	autofree char *line = read_link(link);
 	if (!line || strncmp(line, prefix, strlen(prefix)) != 0)
-		return false;
+		return error_set(err, ERR_NOT_FOUND, "%s names no repository", link);
 	const char *to = line + strlen(prefix);
 	autofree char *joined = *to == '/' ? xstrdup(to) : path_join(worktree, to);
-	autofree char *real = NULL;
-	return strcmp(joined, git_dir) == 0 ||
-	       (path_resolve(joined, &real, NULL) == 0 && strcmp(real, git_dir) == 0);
+	return path_resolve(joined, ret, err);
+}
+
+/* Whether the worktree's .git file names `git_dir`. */
+static bool link_names(const char *worktree, const char *git_dir)
+{
+	autofree char *named = NULL;
+	return git_link_read(worktree, &named, NULL) == 0 && strcmp(named, git_dir) == 0;
 }
 
 /* The worktree that an admin folder is registered for, NULL if that cannot be read; caller frees. */

@@ -1,0 +1,74 @@
+/* What the tests of repo_create share. */
+#ifndef REPO_TEST_CREATE_H
+#define REPO_TEST_CREATE_H
+
+#include "repo/test-fixture.h"
+
+/* Arguments for `branch`, beside the repository, as worktrees.path would have it. */
+_unused_ static json_t *create_args(const struct fixture *fx, const char *id, const char *branch)
+{
+	autofree char *name = xstrdup(branch);
+	for (char *p = name; *p; p++)
+		if (*p == '/')
+			*p = '-';
+	autofree char *path = fx_path(fx, "repo-%s", name);
+	return json_pack("{s:{s:s, s:s}, s:s, s:s, s:s, s:s}", "repo", "common_dir", fx->common, "main",
+			 fx->repo, "id", id, "branch", branch, "path", path, "hash", "beef");
+}
+
+/* Everything that a creation could leave: all names outside of the objects, and all refs; caller frees. */
+_unused_ static char *create_traces(const struct fixture *fx)
+{
+	static const char *const find[] = {"find",     ".",	"-path",	"*/objects/*", "-prune",
+					   "-o",       "-name", "coppice.lock", "-prune",      "-o",
+					   "-name",    "home",	"-prune",	"-o",	       "-printf",
+					   "%p %m\\n", NULL};
+	static const char *const refs[] = {"git", "for-each-ref", NULL};
+	autostrbuf out = STRBUF_INIT(4 << 20);
+	assert_int_equal(fx_try(fx->root, &out, find), 0);
+	assert_int_equal(fx_try(fx->repo, &out, refs), 0);
+	/* The order of names is the disk's. */
+	autostrbuf sorted = STRBUF_INIT(4 << 20);
+	int status = -1;
+	struct spawn s = {.argv = (const char *const[]){"sort", NULL},
+			  .input = strbuf_str(&out),
+			  .input_len = out.len,
+			  .out = &sorted};
+	assert_int_equal(spawn_run(&s, &status, NULL), 0);
+	return strbuf_detach(&sorted);
+}
+
+/* No lock, journal or temporary file is left in the repository, and git finds nothing wrong with it. */
+_unused_ static void create_expect_no_leftovers(const struct fixture *fx)
+{
+	static const char *const find[] = {"find",   ".git",  "(",	"-name",
+					   "*.lock", "!",     "-name",	"coppice.lock",
+					   ")",	     "-o",    "-name",	"coppice.create-*",
+					   "-o",     "-name", ".tmp-*", NULL};
+	autostrbuf out = STRBUF_INIT(1 << 20), fsck = STRBUF_INIT(1 << 20);
+	assert_int_equal(fx_try(fx->repo, &out, find), 0);
+	assert_string_equal(strbuf_str(&out), "");
+	assert_int_equal(fx_try(fx->repo, &fsck, (const char *const[]){"git", "fsck", "--no-dangling", NULL}),
+			 0);
+	static const char *const look[] = {"find", "tmp", "-mindepth", "1", NULL};
+	assert_int_equal(fx_try(fx->root, &out, look), 0);
+	assert_string_equal(strbuf_str(&out), "");
+}
+
+/* Puts a program before git in PATH that runs the shell case `clause` over " <arguments> " first; NULL
+ * takes it away. */
+_unused_ static void create_git_shim(const struct fixture *fx, const char *clause)
+{
+	static char *plain;
+	if (!plain)
+		plain = xstrdup(getenv("PATH"));
+	autofree char *bin = fx_path(fx, "bin"), *path = xasprintf("%s:%s", bin, plain);
+	if (clause) {
+		autofree char *text = xasprintf(
+			"#!/bin/sh\ncase \" $* \" in %s\nesac\nPATH='%s' exec git \"$@\"\n", clause, plain);
+		fx_write_program(bin, "git", text);
+	}
+	assert_int_equal(setenv("PATH", clause ? path : plain, 1), 0);
+}
+
+#endif
