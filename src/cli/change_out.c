@@ -43,6 +43,6 @@ void changes_print(const json_t *answer)
 		{.title = "GATE", .key = "gate", .show = show_gate},
 		{.title = "REASON", .key = "reason", .max = 70},
 	};
-	(void)printf("into %s\n", json_str(answer, "target"));
+	out_say("into %s\n", json_str(answer, "target"));
 	out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "changes"), "nothing in the train");
 }

@@ -22,7 +22,7 @@ static int run_ack(struct command_run *run, struct error *err)
 	if (run->json)
 		out_json(answer);
 	else
-		(void)printf("%s %s\n", run->args[0], json_str(answer, "outcome"));
+		out_say("%s %s\n", run->args[0], json_str(answer, "outcome"));
 	return 0;
 }
 
@@ -32,6 +32,7 @@ const struct command command_ack = {
 	.summary = "Close an ask addressed to you, bare or with a reply",
 	.usage = "ID [TEXT]",
 	.examples = "coppice ack ask-7f3k2m9qabcd\ncoppice ack ask-7f3k2m9qabcd \"GET /v1/users\"",
+	.operands = "ask text",
 	.min_args = 1,
 	.max_args = 2,
 	.run = run_ack,

@@ -42,11 +42,11 @@ static void print_end(const json_t *answer)
 	const char *outcome = json_str(answer, "outcome");
 	const char *text = json_str(answer, "reply") ? json_str(answer, "reply") : json_str(answer, "reason");
 	if (!outcome) {
-		(void)printf("%s %s\n", json_str(answer, "correlation_id"), json_str(answer, "step"));
+		out_say("%s %s\n", json_str(answer, "correlation_id"), json_str(answer, "step"));
 		return;
 	}
 	if (strcmp(outcome, "replied") != 0 || !text)
-		(void)printf("%s%s", outcome, text ? ": " : "\n");
+		out_say("%s%s", outcome, text ? ": " : "\n");
 	if (text) {
 		out_text(stdout, text, true);
 		(void)putchar('\n');
@@ -90,10 +90,11 @@ const struct command command_ask = {
 	.summary = "Ask a peer something that it must close",
 	.usage = "PEER TEXT [--wait[=SECONDS]] [--reply-to ID] [--circle CIRCLE]",
 	.text = "The ask is durable when its id is printed. It ends exactly once: by an ack, a reply, a "
-		"refusal, its\n"
-		"expiry, or because its recipient is gone; --wait waits for that. TEXT - reads stdin.",
+		"refusal, its expiry, or because its recipient is gone; --wait waits for that. TEXT - reads "
+		"stdin.",
 	.examples = "coppice ask feat/b \"what endpoints do you expose?\"\ncoppice ask feat/b \"done?\" "
 		    "--wait=60",
+	.operands = "peer text",
 	.options = (const struct option_entry[]){{"wait", 'w', OPTION_OPTIONAL, "SECONDS",
 						  "wait for its end; without a number, as long as it takes"},
 						 {"reply-to", 0, OPTION_VALUE, "ID",

@@ -63,6 +63,7 @@ const struct command command_attach = {
 	.usage = "PEER [--circle CIRCLE]",
 	.text = "Inside of the same tmux server it switches to the peer's window; elsewhere it attaches.",
 	.examples = "coppice attach feat/a",
+	.operands = "peer",
 	.options =
 		(const struct option_entry[]){
 			{"circle", 0, OPTION_VALUE, "CIRCLE", "the circle of that name"}, {0}},

@@ -11,10 +11,10 @@ static void print_sent(const json_t *answer)
 	const json_t *refused = json_object_get(answer, "refused");
 	size_t i;
 	json_t *r;
-	(void)printf("%zu told\n", json_array_size(json_object_get(answer, "messages")));
+	out_say("%zu told\n", json_array_size(json_object_get(answer, "messages")));
 	json_array_foreach(refused, i, r)
 	{
-		(void)printf("not stored for %s: ", json_str(r, "to"));
+		out_say("not stored for %s: ", json_str(r, "to"));
 		out_text(stdout, json_str(r, "message"), false);
 		(void)putchar('\n');
 	}
@@ -38,6 +38,7 @@ const struct command command_broadcast = {
 	.summary = "Tell every peer of your circle something",
 	.usage = "TEXT [--circle CIRCLE]",
 	.examples = "coppice broadcast \"main is frozen for an hour\" --circle features",
+	.operands = "text",
 	.options =
 		(const struct option_entry[]){{"circle", 0, OPTION_VALUE, "CIRCLE", "another circle"}, {0}},
 	.min_args = 1,

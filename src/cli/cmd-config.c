@@ -39,6 +39,7 @@ const struct command command_config = {
 	.text = "Read from config.yaml in $XDG_CONFIG_HOME/coppice when the daemon starts; "
 		"COPPICE_<SECTION>__<KEY> overrides a key.",
 	.examples = "coppice config\ncoppice config worktrees.path --json",
+	.operands = "key",
 	.max_args = 1,
 	.run = run_config,
 };

@@ -28,6 +28,7 @@ const struct command command_dead = {
 	.summary = "Send a dead letter again, or drop it",
 	.usage = "retry|drop ID",
 	.examples = "coppice inbox --dead\ncoppice dead retry msg-7f3k2m9qabcd",
+	.operands = "retry|drop message",
 	.min_args = 2,
 	.max_args = 2,
 	.run = run_dead,

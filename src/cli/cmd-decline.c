@@ -4,10 +4,11 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/out.h"
 
 static void print_end(const json_t *answer)
 {
-	(void)printf("%s %s\n", json_str(answer, "correlation_id"), json_str(answer, "outcome"));
+	out_say("%s %s\n", json_str(answer, "correlation_id"), json_str(answer, "outcome"));
 }
 
 static int run_decline(struct command_run *run, struct error *err)
@@ -28,6 +29,7 @@ const struct command command_decline = {
 	.summary = "Refuse an ask addressed to you, saying why",
 	.usage = "ID TEXT",
 	.examples = "coppice decline ask-7f3k2m9qabcd \"not my branch\"",
+	.operands = "ask text",
 	.min_args = 2,
 	.max_args = 2,
 	.run = run_decline,

@@ -21,6 +21,7 @@ const struct command command_describe = {
 	.summary = "Say in a line what you work on",
 	.usage = "TEXT",
 	.examples = "coppice describe \"the login form\"",
+	.operands = "text",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_describe,

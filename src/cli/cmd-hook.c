@@ -45,6 +45,7 @@ const struct command command_hook = {
 	.text = "session-start makes the calling process's parent a peer, session-end ends its session; "
 		"other events do nothing.",
 	.examples = "coppice hook session-start --backend script",
+	.operands = "session-start|session-end",
 	.options = (const struct option_entry[]){{"backend", 'b', OPTION_VALUE, "BACKEND",
 						  "the session's runtime"},
 						 {"description", 0, OPTION_VALUE, "TEXT", "what it works on"},

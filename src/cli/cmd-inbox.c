@@ -14,16 +14,16 @@ enum { SLICE_SECONDS = 25 };
 static void print_message(const json_t *m)
 {
 	const char *from = json_str(m, "from_name"), *kind = json_str(m, "kind");
-	(void)printf("%s%s%s %s from ", out_colour_code(BOLD), json_str(m, "id"), out_colour_code(PLAIN),
-		     kind);
+	out_in(BOLD, "%s", json_str(m, "id"));
+	out_say(" %s from ", kind);
 	out_text(stdout, from ? from : "coppice", false);
 	if (json_str(m, "about"))
-		(void)printf(" about %s", json_str(m, "about"));
-	(void)printf("%s\n  ", json_bool(m, "repeat", false) ? " (shown before)" : "");
+		out_say(" about %s", json_str(m, "about"));
+	out_say("%s\n  ", json_bool(m, "repeat", false) ? " (shown before)" : "");
 	out_text(stdout, json_str(m, "text"), true);
 	(void)putchar('\n');
 	if (json_str(m, "reason"))
-		(void)printf("  undelivered: %s\n", json_str(m, "reason"));
+		out_say("  undelivered: %s\n", json_str(m, "reason"));
 }
 
 /* What was printed is confirmed only then: a reader that dies in between is shown it again (D2). */

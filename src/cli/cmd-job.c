@@ -16,16 +16,16 @@ static void print_job(const json_t *job)
 		const char *value = json_str(job, keys[i]);
 		if (!value)
 			continue;
-		(void)printf("%-10s ", keys[i]);
+		out_say("%-10s ", keys[i]);
 		out_text(stdout, value, true);
 		(void)putchar('\n');
 	}
 	if (json_int(job, "attempt", 0))
-		(void)printf("%-10s %lld, fence %lld\n", "attempt", (long long)json_int(job, "attempt", 0),
-			     (long long)json_int(job, "fence", 0));
+		out_say("%-10s %lld, fence %lld\n", "attempt", (long long)json_int(job, "attempt", 0),
+			(long long)json_int(job, "fence", 0));
 	const char *summary = json_str(json_object_get(job, "result"), "summary");
 	if (summary) {
-		(void)printf("%-10s ", "result");
+		out_say("%-10s ", "result");
 		out_text(stdout, summary, true);
 		(void)putchar('\n');
 	}
@@ -33,7 +33,7 @@ static void print_job(const json_t *job)
 	json_t *a;
 	json_array_foreach(json_object_get(job, "attempts"), i, a)
 	{
-		(void)printf("  try %lld %s", (long long)json_int(a, "attempt", 0), json_str(a, "state"));
+		out_say("  try %lld %s", (long long)json_int(a, "attempt", 0), json_str(a, "state"));
 		if (json_str(a, "reason")) {
 			(void)fputs(": ", stdout);
 			out_text(stdout, json_str(a, "reason"), false);
@@ -188,6 +188,7 @@ const struct command command_job = {
 	.examples = "coppice job create \"write the docs\" --needs job-7f3k2m9qabcd\ncoppice job claim "
 		    "job-7f3k2m9qabcd\n"
 		    "coppice job update job-7f3k2m9qabcd completed --summary \"done\"",
+	.operands = "create|list|show|claim|update|result|cancel job state",
 	.options =
 		(const struct option_entry[]){
 			{"needs", 0, OPTION_VALUE, "JOB", "must be completed first; may be repeated"},

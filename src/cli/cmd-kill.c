@@ -28,6 +28,7 @@ const struct command command_kill = {
 	.summary = "End a peer, and its terminal if coppice started it",
 	.usage = "PEER [--circle CIRCLE]",
 	.examples = "coppice kill feat/a",
+	.operands = "peer",
 	.options =
 		(const struct option_entry[]){
 			{"circle", 0, OPTION_VALUE, "CIRCLE", "the circle of that name"}, {0}},

@@ -42,9 +42,10 @@ const struct command command_land = {
 	.summary = "Land branches: built and gated on the exact tree, in order",
 	.usage = "BRANCH… [--into TARGET] [--squash|--rebase|--merge] [--no-gate]",
 	.text = "The gate is the plan's, else hooks.pre-land of your configuration. The target moves once, "
-		"by compare-and-swap, to a\n"
-		"commit that passed; its checkouts are brought along, unless local changes would be touched.",
+		"by compare-and-swap, to a commit that passed; its checkouts are brought along, unless local "
+		"changes would be touched.",
 	.examples = "coppice land feat/login\ncoppice land feat/a feat/b --into main --merge",
+	.operands = "branch",
 	.options =
 		(const struct option_entry[]){
 			{"into", 0, OPTION_VALUE, "TARGET", "the target branch"},

@@ -11,8 +11,8 @@ static void print_event(const json_t *event)
 {
 	autofree char *data = json_text(json_object_get(event, "data"));
 	const char *at = json_str(event, "at");
-	(void)printf("%s%.19s%s  %-22s ", out_colour_code(DIM), at ? at : "", out_colour_code(PLAIN),
-		     json_str(event, "event"));
+	out_in(DIM, "%.19s", at ? at : "");
+	out_say("  %-22s ", json_str(event, "event"));
 	out_text(stdout, json_str(event, "subject"), false);
 	(void)fputs("  ", stdout);
 	out_text(stdout, data, false);

@@ -10,16 +10,18 @@
 static void print_new(const json_t *answer)
 {
 	const char *base = json_str(answer, "base"), *commit = json_str(answer, "base_commit");
-	(void)printf("%s%s%s at ", out_colour_code(BOLD), json_str(answer, "branch"), out_colour_code(PLAIN));
+	const char *branch = json_str(answer, "branch");
+	autofree char *word = out_word(branch);
+	out_in(BOLD, "%s", branch);
+	(void)fputs(" at ", stdout);
 	out_text(stdout, json_str(answer, "path"), false);
 	if (commit)
-		(void)printf(", from %s (%.10s)", base ? base : "its commit", commit);
+		out_say(", from %s (%.10s)", base ? base : "its commit", commit);
 	(void)putchar('\n');
 	if (json_str(answer, "peer"))
-		(void)printf("its agent runs as %s; see it: coppice attach %s\n", json_str(answer, "peer"),
-			     json_str(answer, "branch"));
+		out_say("its agent runs as %s; see it: coppice attach %s\n", json_str(answer, "peer"), word);
 	else
-		(void)printf("work in it: cd \"$(coppice path %s)\"\n", json_str(answer, "branch"));
+		out_say("work in it: cd \"$(coppice path %s)\"\n", word);
 }
 
 static int run_new(struct command_run *run, struct error *err)
@@ -49,10 +51,10 @@ const struct command command_new = {
 	.usage = "BRANCH [--base REF] [--path DIR] [--backend BACKEND] [--no-agent] [--sparse PATTERN] [-- "
 		 "COMMAND…]",
 	.text = "An existing branch is taken over. The worktree lies beside the repository (worktrees.path). "
-		"Safe with any number\n"
-		"at once.",
+		"Safe with any number at once.",
 	.examples = "coppice new feat/login\ncoppice new fix/typo --base v1.2\ncoppice new feat/try "
 		    "--backend script -- make test",
+	.operands = "branch",
 	.options =
 		(const struct option_entry[]){
 			{"base", 0, OPTION_VALUE, "REF", "what a new branch is cut from"},
@@ -63,5 +65,6 @@ const struct command command_new = {
 			{0}},
 	.min_args = 1,
 	.max_args = 1,
+	.takes_command = true,
 	.run = run_new,
 };

@@ -4,10 +4,11 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "cli/out.h"
 
 static void print_sent(const json_t *answer)
 {
-	(void)printf("%s %s\n", json_str(answer, "message_id"), json_str(answer, "step"));
+	out_say("%s %s\n", json_str(answer, "message_id"), json_str(answer, "step"));
 }
 
 static int run_notify(struct command_run *run, struct error *err)
@@ -29,6 +30,7 @@ const struct command command_notify = {
 	.summary = "Tell a peer something that needs no answer",
 	.usage = "PEER TEXT [--circle CIRCLE]",
 	.examples = "coppice notify feat/b \"the schema is on main now\"",
+	.operands = "peer text",
 	.options = (const struct option_entry[]){{"circle", 0, OPTION_VALUE, "CIRCLE",
 						  "the circle in which the name is looked up"},
 						 {0}},

@@ -22,6 +22,7 @@ const struct command command_path_entry = {
 	.summary = "Where the worktree of a branch is",
 	.usage = "BRANCH",
 	.examples = "cd \"$(coppice path feat/login)\"",
+	.operands = "worktree",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_path,

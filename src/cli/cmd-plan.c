@@ -26,8 +26,8 @@ static void print_plans(const json_t *answer)
 			  "no plans; start one: coppice run PLAN");
 		return;
 	}
-	(void)printf("%s %s, into %s\n", json_str(answer, "plan"), json_str(answer, "state"),
-		     json_str(answer, "target"));
+	out_say("%s %s, into %s\n", json_str(answer, "plan"), json_str(answer, "state"),
+		json_str(answer, "target"));
 	out_table(tasks, ARRAY_SIZE(tasks), json_object_get(answer, "tasks"), "no tasks");
 }
 
@@ -77,6 +77,7 @@ const struct command command_plan = {
 	.usage = "[status|watch|cancel [PLAN]]",
 	.examples = "coppice plan status\ncoppice plan watch plan-7f3k2m9qabcd\ncoppice plan cancel "
 		    "plan-7f3k2m9qabcd",
+	.operands = "status|watch|cancel plan",
 	.max_args = 2,
 	.run = run_plan,
 };

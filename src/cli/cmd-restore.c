@@ -7,7 +7,7 @@
 
 static void print_restored(const json_t *answer)
 {
-	(void)printf("%s is back at ", json_str(answer, "branch"));
+	out_say("%s is back at ", json_str(answer, "branch"));
 	out_text(stdout, json_str(answer, "path"), false);
 	(void)putchar('\n');
 }
@@ -25,6 +25,7 @@ const struct command command_restore = {
 	.summary = "Bring a removed worktree back, exactly as it was",
 	.usage = "BRANCH",
 	.examples = "coppice restore feat/login",
+	.operands = "trash",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_restore,

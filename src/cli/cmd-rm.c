@@ -33,16 +33,19 @@ static json_t *waived(const struct command_run *run)
 
 static void print_kept(const json_t *k)
 {
-	const char *fact;
+	const char *fact, *reason = json_str(k, "reason");
 	json_t *value;
-	(void)printf("%skept%s ", out_colour_code(YELLOW), out_colour_code(PLAIN));
+	out_in(YELLOW, "kept");
+	(void)putchar(' ');
 	out_text(stdout, json_str(k, "branch"), false);
 	(void)fputs(": ", stdout);
-	out_text(stdout, json_str(k, "reason") ? json_str(k, "reason") : "a fact speaks against it", false);
-	(void)printf("\n  against it:");
-	json_object_foreach(json_object_get(k, "facts"), fact,
-			    value) if (strcmp(json_string_value(value), "yes") != 0)(void)
-		printf(" %s (%s)", fact, json_string_value(value));
+	out_text(stdout, reason ? reason : "a fact speaks against it", false);
+	(void)fputs("\n  against it:", stdout);
+	json_object_foreach(json_object_get(k, "facts"), fact, value)
+	{
+		if (strcmp(json_string_value(value), "yes") != 0)
+			out_say(" %s (%s)", fact, json_string_value(value));
+	}
 	(void)putchar('\n');
 }
 
@@ -50,10 +53,16 @@ static void print_removed(const json_t *answer)
 {
 	size_t i;
 	json_t *r;
-	json_array_foreach(json_object_get(answer, "removed"), i, r)(void)
-		printf("removed %s%s; bring it back: coppice restore %s\n", json_str(r, "branch"),
-		       json_bool(r, "branch_deleted", false) ? " and its branch" : "", json_str(r, "branch"));
-	json_array_foreach(json_object_get(answer, "kept"), i, r) print_kept(r);
+	json_array_foreach(json_object_get(answer, "removed"), i, r)
+	{
+		autofree char *word = out_word(json_str(r, "branch"));
+		out_say("removed %s%s; bring it back: coppice restore %s\n", json_str(r, "branch"),
+			json_bool(r, "branch_deleted", false) ? " and its branch" : "", word);
+	}
+	json_array_foreach(json_object_get(answer, "kept"), i, r)
+	{
+		print_kept(r);
+	}
 }
 
 static int run_rm(struct command_run *run, struct error *err)
@@ -83,14 +92,13 @@ const struct command command_rm = {
 	.summary = "Remove worktrees by facts, into the trash",
 	.usage = "BRANCH… [--delete-branch] [-f | --force=FACT,…]",
 	.text = "Nothing is removed that a fact speaks against: uncommitted or untracked files, precious "
-		"ignored ones, commits that\n"
-		"are nowhere else, an operation in progress, a stash, a live process, a lock. --force=FACT "
-		"waives the facts that it\n"
-		"names (clean untracked ignored reachable landed operation stash process lock), -f all that "
-		"the trash keeps safe.\n"
-		"Ends with 3 when anything was kept.",
+		"ignored ones, commits that are nowhere else, an operation in progress, a stash, a live "
+		"process, a lock. --force=FACT waives the facts that it names (clean untracked ignored "
+		"reachable landed operation stash process lock), -f all that the trash keeps safe. Ends with "
+		"3 when anything was kept.",
 	.examples = "coppice rm feat/login\ncoppice rm feat/try --force=untracked\ncoppice rm feat/try -f "
 		    "--delete-branch",
+	.operands = "worktree",
 	.options =
 		(const struct option_entry[]){
 			{"delete-branch", 'D', OPTION_FLAG, NULL, "delete the branch too, if it has landed"},

@@ -47,9 +47,11 @@ static void print_order(const json_t *answer)
 {
 	size_t i;
 	json_t *branch;
-	(void)printf("the plan is good; it would land into %s, in this order:\n", json_str(answer, "target"));
-	json_array_foreach(json_object_get(answer, "order"), i, branch)(void)
-		printf("  %zu. %s\n", i + 1, json_string_value(branch));
+	out_say("the plan is good; it would land into %s, in this order:\n", json_str(answer, "target"));
+	json_array_foreach(json_object_get(answer, "order"), i, branch)
+	{
+		out_say("  %zu. %s\n", i + 1, json_string_value(branch));
+	}
 }
 
 static int run_run(struct command_run *run, struct error *err)
@@ -67,8 +69,8 @@ static int run_run(struct command_run *run, struct error *err)
 	} else if (dry) {
 		print_order(plan);
 	} else if (option_get(run, "detach")) {
-		(void)printf("%s runs; watch it: coppice plan watch %s\n", json_str(plan, "plan"),
-			     json_str(plan, "plan"));
+		out_say("%s runs; watch it: coppice plan watch %s\n", json_str(plan, "plan"),
+			json_str(plan, "plan"));
 	} else {
 		return plan_watch(run, json_str(plan, "plan"), err);
 	}
@@ -81,13 +83,12 @@ const struct command command_run = {
 	.summary = "Run a plan: branches in parallel, landed in dependency order",
 	.usage = "PLAN [-j N] [--detach] [--dry-run]",
 	.text = "Each task of the plan gets a branch, a worktree and a worker of its own; what they commit "
-		"is landed in the\n"
-		"order that their needs say, each gated on the exact tree that lands. Ends with 0 when all "
-		"landed. Ctrl-C stops\n"
-		"watching, not the plan: `coppice plan watch` watches it again, `coppice plan cancel` ends "
-		"it.",
+		"is landed in the order that their needs say, each gated on the exact tree that lands. Ends "
+		"with 0 when all landed. Ctrl-C stops watching, not the plan: `coppice plan watch` watches "
+		"it again, `coppice plan cancel` ends it.",
 	.examples =
 		"coppice run plan.yaml\ncoppice run plan.yaml --dry-run\ncoppice run plan.yaml -j 2 --json",
+	.operands = "file",
 	.options =
 		(const struct option_entry[]){
 			{"parallel", 'j', OPTION_VALUE, "N", "at most N tasks at a time"},

@@ -16,6 +16,7 @@ const struct command command_show = {
 	.summary = "One peer",
 	.usage = "PEER [--circle CIRCLE]",
 	.examples = "coppice show feat/a\ncoppice show features:feat/a --json",
+	.operands = "peer",
 	.options =
 		(const struct option_entry[]){
 			{"circle", 0, OPTION_VALUE, "CIRCLE", "the circle of that name"}, {0}},

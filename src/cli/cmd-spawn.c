@@ -25,8 +25,10 @@ const struct command command_spawn = {
 	.summary = "An agent in an existing folder",
 	.usage = "PATH --backend BACKEND [--circle CIRCLE] [-m PROMPT] [-- COMMAND…]",
 	.examples = "coppice spawn . --backend script -- make watch",
+	.operands = "dir",
 	.options = (const struct option_entry[]){SPAWN_OPTIONS, {0}},
 	.min_args = 1,
 	.max_args = 1,
+	.takes_command = true,
 	.run = run_spawn,
 };

@@ -16,19 +16,21 @@ static int run_status(struct command_run *run, struct error *err)
 		return 0;
 	}
 	char age[32];
-	(void)printf("coppice %s, pid %lld, up %s\n", json_str(status, "version"),
-		     (long long)json_int(status, "pid", 0),
-		     out_age(json_str(status, "started_at"), age, sizeof(age)));
-	(void)printf("state   %s\nsocket  %s\n", json_str(status, "home"), json_str(status, "socket"));
-	(void)printf("peers   %lld\nasks    %lld open\nqueued  %lld messages\n",
-		     (long long)json_int(status, "peers", 0), (long long)json_int(status, "open_asks", 0),
-		     (long long)json_int(status, "queued", 0));
+	out_say("coppice %s, pid %lld, up %s\n", json_str(status, "version"),
+		(long long)json_int(status, "pid", 0),
+		out_age(json_str(status, "started_at"), age, sizeof(age)));
+	out_say("state   %s\nsocket  %s\n", json_str(status, "home"), json_str(status, "socket"));
+	out_say("peers   %lld\nasks    %lld open\nqueued  %lld messages\n",
+		(long long)json_int(status, "peers", 0), (long long)json_int(status, "open_asks", 0),
+		(long long)json_int(status, "queued", 0));
 	(void)printf("jobs   ");
 	const char *state;
 	json_t *count;
-	json_object_foreach(json_object_get(status, "jobs"), state, count)(void)
-		printf(" %lld %s", (long long)json_integer_value(count), state);
-	(void)printf("%s\n", json_object_size(json_object_get(status, "jobs")) ? "" : " none");
+	json_object_foreach(json_object_get(status, "jobs"), state, count)
+	{
+		out_say(" %lld %s", (long long)json_integer_value(count), state);
+	}
+	out_say("%s\n", json_object_size(json_object_get(status, "jobs")) ? "" : " none");
 	return 0;
 }
 

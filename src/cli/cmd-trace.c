@@ -14,7 +14,7 @@ static void print_trace(const json_t *answer)
 		{.title = "TRANSPORT", .key = "transport"},
 		{.title = "REASON", .key = "reason", .max = 60},
 	};
-	(void)printf("%s %s\n", json_str(answer, "kind"), json_str(answer, "id"));
+	out_say("%s %s\n", json_str(answer, "kind"), json_str(answer, "id"));
 	out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "steps"), "no step is recorded");
 }
 
@@ -29,6 +29,7 @@ const struct command command_trace = {
 	.summary = "Where a message went: each step with time, transport and reason",
 	.usage = "ID",
 	.examples = "coppice trace ask-7f3k2m9qabcd",
+	.operands = "message",
 	.min_args = 1,
 	.max_args = 1,
 	.run = run_trace,

@@ -17,6 +17,7 @@ const struct command command_train = {
 	.summary = "The queue of a target: what is built, what landed, what was ejected",
 	.usage = "[TARGET]",
 	.examples = "coppice train main",
+	.operands = "branch",
 	.max_args = 1,
 	.run = run_train,
 };

@@ -17,8 +17,8 @@ static int run_whoami(struct command_run *run, struct error *err)
 	}
 	const char *circle = json_str(me, "circle"), *id = json_str(me, "peer_id");
 	out_text(stdout, json_str(me, "name"), false);
-	(void)printf(" (%s%s%s%s%s)\n", json_str(me, "role"), circle ? ", circle " : "", circle ? circle : "",
-		     id ? ", " : "", id ? id : "");
+	out_say(" (%s%s%s%s%s)\n", json_str(me, "role"), circle ? ", circle " : "", circle ? circle : "",
+		id ? ", " : "", id ? id : "");
 	return 0;
 }
 

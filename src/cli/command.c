@@ -1,6 +1,7 @@
 /* Parsing and running of commands by their entries; see command.h. */
 #include "cli/command.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,16 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/text.h"
+#include "base/text.h"
 #include "cli/out.h"
 #include "os/file.h"
 
-enum { OPTIONS_MAX = 48, STDIN_MAX = 4 << 20 };
+enum {
+	OPTIONS_MAX = 48,
+	STDIN_MAX = 4 << 20,
+	NEAR = 2, /* edits between what was typed and what was meant */
+	SHORT_USAGE = 50,
+};
 
 struct option_value {
 	struct option_value *next;
@@ -21,7 +28,7 @@ struct option_value {
 	const char *value;
 };
 
-static const struct option_entry common_options[] = {
+const struct option_entry common_options[] = {
 	{"json", 0, OPTION_FLAG, NULL, "print JSON"},
 	{"dir", 'C', OPTION_VALUE, "DIR", "act as if started in DIR"},
 	{"help", 'h', OPTION_FLAG, NULL, "show this help"},
@@ -67,13 +74,13 @@ static const struct option_entry *entry_at(const struct command *c, int index)
 	return &common_options[index - n];
 }
 
-/* getopt's tables of a command; `shorts` has room for 2 * OPTIONS_MAX + 2 bytes. Returns the number of
+/* getopt's tables of a command; `shorts` has room for 3 * OPTIONS_MAX + 3 bytes. Returns the number of
  * options. */
 static int build_tables(const struct command *c, struct option *longs, char *shorts)
 {
 	int n = 0;
 	char *s = shorts;
-	*s++ = c->rest ? '+' : '-'; /* '-': positional arguments come as option 1, in order */
+	*s++ = '-'; /* positional arguments come as option 1, in order */
 	*s++ = ':';
 	for (int i = 0; n < OPTIONS_MAX - 1; i++, n++) {
 		const struct option_entry *o = entry_at(c, i);
@@ -86,7 +93,7 @@ static int build_tables(const struct command *c, struct option *longs, char *sho
 		if (!o->letter)
 			continue;
 		*s++ = o->letter;
-		if (o->kind == OPTION_VALUE)
+		for (int k = o->kind == OPTION_VALUE ? 1 : o->kind == OPTION_OPTIONAL ? 2 : 0; k > 0; k--)
 			*s++ = ':';
 	}
 	*s = '\0';
@@ -112,32 +119,59 @@ static const struct option_entry *entry_of_letter(const struct command *c, int n
 static int usage_error(const struct command *c, struct error *err, const char *what, const char *which)
 {
 	int code = error_set(err, ERR_INVALID, "%s%s%s", what, which ? " " : "", which ? which : "");
-	return error_hint(err, code, "usage: coppice %s %s", c->name, c->usage);
+	if (strlen(c->name) + strlen(c->usage) < SHORT_USAGE)
+		return error_hint(err, code, "usage: coppice %s %s", c->name, c->usage);
+	return error_hint(err, code, "see: coppice help %s", c->name);
+}
+
+/* The long option that somebody may have meant. */
+static const char *near_option(const struct command *c, int n, const char *given)
+{
+	autofree char *name = xstrndup(given, strcspn(given, "="));
+	for (int i = 0; i < n; i++)
+		if (text_distance(entry_at(c, i)->name, name) <= NEAR)
+			return entry_at(c, i)->name;
+	return NULL;
+}
+
+/* Says what getopt did not like: `got` is '?' or ':'. */
+static int option_error(const struct command *c, int n, char *const *argv, int got, struct error *err)
+{
+	/* optopt: 0 for an unknown long one, which is then behind us; else the letter or number of a known
+	 * one, or an unknown letter. */
+	const struct option_entry *o = optopt >= 256 ? entry_at(c, optopt - 256) : NULL;
+	autofree char *name = o	       ? xasprintf("--%s", o->name)
+			      : optopt ? xasprintf("-%c", optopt)
+				       : xstrdup(argv[optind - 1]);
+	if (got == ':')
+		return usage_error(c, err, "a value is missing after", name);
+	if (o)
+		return usage_error(c, err, "no value can be given to", name);
+	const char *near = optopt ? NULL : near_option(c, n, name + 2);
+	int code = usage_error(c, err, "unknown option", name);
+	return near ? error_hint(err, code, "did you mean --%s? see: coppice help %s", near, c->name) : code;
 }
 
 static int parse(struct command_run *run, int argc, char **argv, struct error *err)
 {
 	const struct command *c = run->command;
 	struct option longs[OPTIONS_MAX];
-	char shorts[2 * OPTIONS_MAX + 3];
+	char shorts[3 * OPTIONS_MAX + 3];
 	int n = build_tables(c, longs, shorts);
 	run->args = xcalloc((size_t)argc + 1, sizeof(*run->args));
 	opterr = 0;
-	optind = 1;
+	optind = 0; /* glibc's way to say that this is another command line */
 	for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
-		const struct option_entry *o =
-			got >= 256 ? entry_at(c, got - 256) : entry_of_letter(c, n, got);
+		if (got == ':' || got == '?')
+			return option_error(c, n, argv, got, err);
 		if (got == 1)
 			run->args[run->n_args++] = optarg;
-		else if (got == ':')
-			return usage_error(c, err, "a value is missing after", argv[optind - 1]);
-		else if (got == '?' || !o)
-			return usage_error(c, err, "unknown option", argv[optind - 1]);
 		else
-			add_option(run, o, optarg);
+			add_option(run, got >= 256 ? entry_at(c, got - 256) : entry_of_letter(c, n, got),
+				   optarg);
 	}
-	bool dashes = optind > 0 && optind <= argc && strcmp(argv[optind - 1], "--") == 0;
-	if (dashes && !c->rest)
+	/* What is left was behind "--". */
+	if (c->takes_command && optind < argc)
 		run->rest = argv + optind;
 	else
 		while (optind < argc)
@@ -152,9 +186,9 @@ static int check_args(struct command_run *run, struct error *err)
 	autofree char *cwd = getcwd(NULL, 0);
 	run->json = option_get(run, "json") != NULL;
 	if (run->n_args < c->min_args)
-		return usage_error(c, err, "something is missing", NULL);
+		return usage_error(c, err, "an argument is missing", NULL);
 	if (c->max_args >= 0 && run->n_args > c->max_args)
-		return usage_error(c, err, "too much:", run->args[c->max_args]);
+		return usage_error(c, err, "one argument too many:", run->args[c->max_args]);
 	if (!cwd && !dir)
 		return error_set(err, ERR_NOT_FOUND, "the current folder is gone");
 	return path_resolve(dir ? dir : cwd, &run->dir, err);
@@ -172,62 +206,120 @@ static void free_run(struct command_run *run)
 	}
 }
 
-static int run_command(const struct command *c, int argc, char **argv)
+/* Whether the answer, and so an error too, shall be JSON: it may be wanted before the rest is understood. */
+static bool wants_json(int argc, char *const *argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
+int command_execute(const struct command *c, int argc, char **argv)
 {
 	struct command_run run = {.command = c};
 	autoerror err = {0};
 	int code = parse(&run, argc, argv, &err);
-	if (!code && option_get(&run, "help")) {
+	bool help = !code && option_get(&run, "help");
+	if (help)
 		command_help(c);
-		free_run(&run);
-		return 0;
-	}
-	if (!code)
+	if (!code && !help)
 		code = check_args(&run, &err);
-	if (!code)
+	if (!code && !help)
 		code = c->run(&run, &err);
+	int exit_code = code ? error_kind((enum error_code)code)->exit_code : run.exit_code;
+	if (fflush(stdout) != 0 && !code)
+		code = error_errno(&err, errno, "stdout takes no more");
 	if (code)
-		out_error(&err, option_get(&run, "json") != NULL);
-	else
-		code = -run.exit_code;
+		out_error(&err, run.json || wants_json(argc, argv));
 	free_run(&run);
-	if (fflush(stdout) != 0 && code <= 0)
-		return 1;
-	return code > 0 ? error_kind((enum error_code)code)->exit_code : -code;
+	return code && !exit_code ? 1 : exit_code;
 }
 
-static int unknown_command(const char *name)
+/* What other programs call it. */
+static const struct {
+	const char *other, *ours;
+} synonyms[] = {
+	{"add", "new"},	      {"create", "new"},     {"delete", "rm"},	 {"health", "doctor"},
+	{"logs", "log"},      {"ls", "list"},	     {"merge", "land"},	 {"message", "notify"},
+	{"msg", "notify"},    {"queue", "train"},    {"remove", "rm"},	 {"send", "notify"},
+	{"serve", "daemon"},  {"start", "daemon"},   {"tell", "notify"}, {"version", "--version"},
+	{"worktree", "list"}, {"worktrees", "list"}, {"peers", "ps"},
+};
+
+static bool is_near(const struct command *c, const char *name)
+{
+	size_t len = strlen(name);
+	return c->group && ((len > 1 && strncmp(c->name, name, len) == 0) ||
+			    text_distance(c->name, name) <= (len > 3 ? NEAR : 1));
+}
+
+static int unknown_command(const char *name, bool json)
 {
 	autoerror err = {0};
-	(void)error_set(&err, ERR_INVALID, "there is no command '%.60s'", name);
-	(void)error_hint(&err, ERR_INVALID, "see: coppice help");
-	out_error(&err, false);
+	autostrbuf near = STRBUF_INIT(256);
+	for (size_t i = 0; i < ARRAY_SIZE(synonyms); i++)
+		if (strcmp(synonyms[i].other, name) == 0)
+			strbuf_addstr(&near, synonyms[i].ours);
+	for (size_t i = 0; commands[i]; i++)
+		if (is_near(commands[i], name))
+			strbuf_addf(&near, "%s%s", near.len ? ", " : "", commands[i]->name);
+	int code = error_set(&err, ERR_INVALID, "there is no command '%.60s'", name);
+	if (near.len)
+		(void)error_hint(&err, code, "did you mean %s? all of them: coppice help", strbuf_str(&near));
+	else
+		(void)error_hint(&err, code, "see: coppice help");
+	out_error(&err, json);
 	return error_kind(ERR_INVALID)->exit_code;
+}
+
+/* -C DIR and --json may stand before the command too, as git has it: they are moved behind it. */
+static void move_options(int argc, char **argv)
+{
+	int i = 1;
+	while (i < argc && argv[i][0] == '-') {
+		bool dir = strcmp(argv[i], "-C") == 0 || strcmp(argv[i], "--dir") == 0;
+		bool one = strncmp(argv[i], "--dir=", 6) == 0 || strcmp(argv[i], "--json") == 0;
+		if (!dir && !one)
+			return;
+		i += dir ? 2 : 1;
+	}
+	if (i == 1 || i >= argc)
+		return;
+	char *name = argv[i];
+	memmove(argv + 2, argv + 1, (size_t)(i - 1) * sizeof(*argv));
+	argv[1] = name;
+}
+
+static int show_help(int argc, char **argv)
+{
+	const struct command *c = argc > 2 ? command_find(argv[2]) : NULL;
+	if (argc > 2 && !c)
+		return unknown_command(argv[2], false);
+	if (c)
+		command_help(c);
+	else
+		command_help_all();
+	return fflush(stdout) == 0 ? 0 : 1;
 }
 
 int command_main(int argc, char **argv)
 {
-	if (argc < 2) {
+	move_options(argc, argv);
+	const char *name = argc > 1 ? argv[1] : NULL;
+	if (!name) {
 		command_help_all();
 		return 2;
 	}
-	const char *name = argv[1];
 	if (strcmp(name, "--version") == 0) {
 		(void)printf("coppice %s\n", COPPICE_VERSION);
-		return 0;
+		return fflush(stdout) == 0 ? 0 : 1;
 	}
-	bool help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
-	const struct command *c = command_find(help && argc > 2 ? argv[2] : name);
-	if (help && !c && argc > 2)
-		return unknown_command(argv[2]);
-	if (help) {
-		if (argc > 2)
-			command_help(c);
-		else
-			command_help_all();
-		return 0;
-	}
-	return c ? run_command(c, argc - 1, argv + 1) : unknown_command(name);
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+	    (strcmp(name, "help") == 0 && (argc < 3 || argv[2][0] != '-')))
+		return show_help(argc, argv);
+	const struct command *c = command_find(name);
+	return c ? command_execute(c, argc - 1, argv + 1) : unknown_command(name, wants_json(argc, argv));
 }
 
 int command_client(struct command_run *run, struct client **ret, struct error *err)
@@ -286,7 +378,9 @@ static int read_stdin(char **ret, struct error *err)
 		n = read(STDIN_FILENO, to, 65536);
 		if (n > 0)
 			strbuf_setlen(&text, text.len + (size_t)n);
-	} while (n > 0);
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		return error_errno(err, errno, "cannot read stdin");
 	*ret = strbuf_detach(&text);
 	return 0;
 }

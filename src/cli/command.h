@@ -27,12 +27,15 @@ struct command {
 	const char *group;   /* heading in `coppice help`; NULL hides it: for agents and the program itself */
 	const char *summary; /* one line */
 	const char *usage;   /* what follows the name: "BRANCH [--base REF]" */
-	const char *text;    /* paragraphs for the man page and --help, or NULL */
+	const char *text;    /* paragraphs for the man page and --help, a line each, or NULL */
 	const char *examples; /* a line each */
+	/* What the positional arguments are, for completions: kinds of words (words.h), or alternatives, by
+	 * spaces, the last one repeated: "peer text", "list|show job"; NULL: none. */
+	const char *operands;
 	const struct option_entry
 		*options;	/* ends with a NULL name; --json, -C and --help go without saying */
 	int min_args, max_args; /* positional; -1: any number */
-	bool rest; /* stops at the first positional or at "--": what follows is somebody else's */
+	bool takes_command;	/* what follows "--" is somebody else's: run->rest */
 	int (*run)(struct command_run *run, struct error *err); /* 0, or an error's code */
 };
 
@@ -41,7 +44,7 @@ struct command_run {
 	const struct command *command;
 	char **args; /* positional ones, NULL-terminated */
 	int n_args;
-	char **rest; /* after "--", NULL-terminated; NULL without it */
+	char **rest; /* the command after "--", NULL-terminated; NULL without it */
 	bool json;
 	char *dir; /* -C, or the current folder; absolute, owned */
 	struct client *client;
@@ -59,8 +62,13 @@ const char **option_all(const struct command_run *run, const char *name);
 extern const struct command *const commands[];
 const struct command *command_find(const char *name);
 
+/* Options that every command has. */
+extern const struct option_entry common_options[];
+
 /* Parses and runs; the process's exit code. */
 int command_main(int argc, char **argv);
+/* The same for one command, argv[0] being its name. */
+int command_execute(const struct command *command, int argc, char **argv);
 /* The help texts, to stdout. */
 void command_help(const struct command *command);
 void command_help_all(void);

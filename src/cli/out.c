@@ -1,17 +1,17 @@
 /* See out.h. */
 #include "cli/out.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <wchar.h>
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/text.h"
 
-enum { SHOWN_MAX = 4096 };
+enum { SHOWN_MAX = 4096, SAID_MAX = 1 << 20 };
 
 bool out_colour(FILE *f)
 {
@@ -20,7 +20,7 @@ bool out_colour(FILE *f)
 	return isatty(fileno(f)) && !(no && *no) && term && strcmp(term, "dumb") != 0;
 }
 
-const char *out_colour_code(enum colour colour)
+static const char *colour_code(enum colour colour)
 {
 	static const char *const codes[] = {
 		[PLAIN] = "\x1b[0m",  [BOLD] = "\x1b[1m",    [DIM] = "\x1b[2m",	  [RED] = "\x1b[31m",
@@ -31,10 +31,55 @@ const char *out_colour_code(enum colour colour)
 	return on ? codes[colour] : "";
 }
 
+static void _printf_(2, 0) say(enum colour colour, const char *fmt, va_list ap)
+{
+	autostrbuf text = STRBUF_INIT(SAID_MAX), shown = STRBUF_INIT(4 * SAID_MAX);
+	strbuf_vaddf(&text, fmt, ap);
+	text_escape(strbuf_str(&text), text.len, true, &shown);
+	if (colour != PLAIN)
+		(void)fputs(colour_code(colour), stdout);
+	(void)fputs(strbuf_str(&shown), stdout);
+	if (colour != PLAIN)
+		(void)fputs(colour_code(PLAIN), stdout);
+}
+
+void out_say(const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(PLAIN, fmt, ap);
+	va_end(ap);
+}
+
+void out_in(enum colour colour, const char *fmt, ...)
+{
+	va_list ap;
+	va_start(ap, fmt);
+	say(colour, fmt, ap);
+	va_end(ap);
+}
+
+char *out_word(const char *text)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./@%+=:,-";
+	if (*text && strspn(text, safe) == strlen(text))
+		return xstrdup(text);
+	autostrbuf word = STRBUF_INIT(4 * strlen(text) + 2);
+	strbuf_addch(&word, '\'');
+	for (const char *p = text; *p; p++)
+		if (*p == '\'')
+			strbuf_addstr(&word, "'\\''");
+		else
+			strbuf_addch(&word, *p);
+	strbuf_addch(&word, '\'');
+	return strbuf_detach(&word);
+}
+
 void out_json(const json_t *json)
 {
-	(void)json_dumpf(json, stdout,
-			 JSON_COMPACT); /* a stdout that takes nothing shows at the final flush */
+	/* JSON escapes what steers a terminal, but for the controls beyond ASCII. */
+	size_t flags = JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
+	(void)json_dumpf(json, stdout, flags); /* a stdout that takes nothing shows at the final flush */
 	(void)putchar('\n');
 }
 
@@ -46,47 +91,108 @@ void out_text(FILE *f, const char *text, bool lines)
 	(void)fputs(strbuf_str(&shown), f);
 }
 
+/* Where the next word of a wrapped text ends. */
+static size_t word_len(const char *text)
+{
+	return strcspn(text, " \n");
+}
+
+static void wrap_to(const char *text, int at, int indent, FILE *f)
+{
+	bool first = true; /* on its line */
+	for (const char *p = text; *p;) {
+		size_t n = word_len(p);
+		autofree char *word = xstrndup(p, n);
+		int width = out_width(word);
+		if (n && !first && at + 1 + width > OUT_WIDTH) {
+			(void)fprintf(f, "\n%*s", indent, "");
+			at = indent;
+			first = true;
+		}
+		if (n) {
+			(void)fputs(first ? "" : " ", f);
+			out_text(f, word, false);
+			at += width + !first;
+			first = false;
+		}
+		p += n;
+		if (*p == '\n') {
+			(void)fprintf(f, "\n%*s", p[1] == '\n' || !p[1] ? 0 : indent, "");
+			at = indent;
+			first = true;
+		}
+		p += *p != '\0';
+	}
+}
+
+void out_wrapped(const char *text, int at, int indent)
+{
+	wrap_to(text, at, indent, stdout);
+}
+
+/* The peers that a name could mean (R1). */
+static void print_candidates(const json_t *list)
+{
+	size_t i;
+	json_t *peer;
+	json_array_foreach(list, i, peer)
+	{
+		static const char *const keys[] = {"peer_id", "status", "repo", "path"};
+		const char *circle = json_str(peer, "circle"), *name = json_str(peer, "name");
+		(void)fputs("\n  ", stderr);
+		out_text(stderr, circle ? circle : "-", false);
+		(void)fputc(':', stderr);
+		out_text(stderr, name ? name : "-", false);
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++) {
+			const char *value = json_str(peer, keys[k]);
+			(void)fputs(value ? "  " : "", stderr);
+			out_text(stderr, value ? value : "", false);
+		}
+	}
+}
+
+/* The problems of a file, a line each, which begins with where it is. */
+static void print_problems(const char *message)
+{
+	(void)fputs("these problems were found:", stderr);
+	for (const char *p = message; *p;) {
+		size_t len = strcspn(p, "\n");
+		autofree char *line = xstrndup(p, len);
+		(void)fputs("\n  ", stderr);
+		out_text(stderr, line, false);
+		p += len + (p[len] == '\n');
+	}
+}
+
+static void print_message(const struct error *err)
+{
+	const char *message = err->message ? err->message : "failed";
+	bool several = strchr(message, '\n') != NULL;
+	if (several && json_is_array(json_object_get(err->details, "problems")))
+		print_problems(message);
+	else
+		out_text(stderr, message, true);
+	print_candidates(json_object_get(err->details, "candidates"));
+	if (!err->hint)
+		return;
+	bool apart = several || json_object_get(err->details, "candidates");
+	(void)fputs(apart ? "\n" : ": ", stderr);
+	out_text(stderr, err->hint, true);
+}
+
 void out_error(const struct error *err, bool json)
 {
 	(void)fflush(stdout);
 	if (json) {
 		json_auto_t *object = error_to_json(err);
-		(void)json_dumpf(object, stderr, JSON_COMPACT);
+		(void)json_dumpf(object, stderr,
+				 JSON_COMPACT | (isatty(STDERR_FILENO) ? JSON_ENSURE_ASCII : 0));
 		(void)fputc('\n', stderr);
 		return;
 	}
-	bool colour = out_colour(stderr);
-	(void)fputs(colour ? "\x1b[31mcoppice:\x1b[0m " : "coppice: ", stderr);
-	out_text(stderr, err->message ? err->message : "failed", true);
-	if (err->hint) {
-		(void)fputs(": ", stderr);
-		out_text(stderr, err->hint, true);
-	}
+	(void)fputs(out_colour(stderr) ? "\x1b[31mcoppice:\x1b[0m " : "coppice: ", stderr);
+	print_message(err);
 	(void)fputc('\n', stderr);
-}
-
-/* Columns that a UTF-8 text takes; a byte that is none counts as one. */
-static int text_width(const char *text)
-{
-	int width = 0;
-	for (const unsigned char *p = (const unsigned char *)text; *p; p++)
-		width += (*p & 0xC0) != 0x80;
-	return width;
-}
-
-/* Shortens a text to `max` columns, with an ellipsis. */
-static void clip(char *text, int max)
-{
-	static const char ellipsis[] = "…";
-	if (max <= 0 || text_width(text) <= max)
-		return;
-	char *p = text;
-	for (int width = 0; *p; p++) {
-		if ((*p & 0xC0) != 0x80 && ++width == max)
-			break;
-	}
-	if ((size_t)(p - text) + sizeof(ellipsis) <= SHOWN_MAX)
-		memcpy(p, ellipsis, sizeof(ellipsis));
 }
 
 static char *cell(const struct out_column *column, const json_t *row)
@@ -104,20 +210,21 @@ static char *cell(const struct out_column *column, const json_t *row)
 	}
 	autostrbuf shown = STRBUF_INIT(SHOWN_MAX - 8);
 	text_escape(text ? text : "-", text ? strnlen(text, 1000) : 1, false, &shown);
-	char *copy = xcalloc(1, SHOWN_MAX);
+	size_t room = shown.len + sizeof("…");
+	char *copy = xcalloc(1, room);
 	memcpy(copy, strbuf_str(&shown), shown.len);
-	clip(copy, column->max);
+	out_clip(copy, room, column->max);
 	return copy;
 }
 
 static void print_cell(const struct out_column *column, const char *text, int width, bool last,
 		       enum colour colour)
 {
-	int pad = width - text_width(text);
+	int pad = width - out_width(text);
 	if (column->right)
 		(void)printf("%*s", pad, "");
-	(void)printf("%s%s%s", colour == PLAIN ? "" : out_colour_code(colour), text,
-		     colour == PLAIN ? "" : out_colour_code(PLAIN));
+	(void)printf("%s%s%s", colour == PLAIN ? "" : colour_code(colour), text,
+		     colour == PLAIN ? "" : colour_code(PLAIN));
 	if (!last)
 		(void)printf("%*s", (column->right ? 0 : pad) + 2, "");
 }
@@ -132,10 +239,10 @@ void out_table(const struct out_column *columns, size_t n, const json_t *rows, c
 	char **cells = xcalloc(count * n, sizeof(*cells));
 	int *widths = xcalloc(n, sizeof(*widths));
 	for (size_t c = 0; c < n; c++) {
-		widths[c] = text_width(columns[c].title);
+		widths[c] = out_width(columns[c].title);
 		for (size_t r = 0; r < count; r++) {
 			cells[r * n + c] = cell(&columns[c], json_array_get(rows, r));
-			int width = text_width(cells[r * n + c]);
+			int width = out_width(cells[r * n + c]);
 			widths[c] = width > widths[c] ? width : widths[c];
 		}
 	}

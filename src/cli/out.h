@@ -1,5 +1,6 @@
 /* What commands print: tables and colour on a terminal, plain columns else, JSON when asked for. Text from
- * others is escaped before it reaches a terminal. */
+ * others is escaped before it reaches a terminal: all text goes through these functions, and no escape
+ * sequence but their own colours is ever written, and those only to a terminal that takes them. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 
@@ -7,18 +8,28 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/error.h"
 
 enum colour { PLAIN, BOLD, DIM, RED, GREEN, YELLOW, BLUE, CYAN };
 
+enum { OUT_WIDTH = 80 }; /* columns that texts are wrapped to */
+
 /* Whether `f` is a terminal that takes colour (NO_COLOR, TERM=dumb). */
 bool out_colour(FILE *f);
-/* Escape sequence that begins a colour on stdout, or "" without colour; out_colour_code(PLAIN) ends it. */
-const char *out_colour_code(enum colour colour);
+/* Prints to stdout, escaping everything but newlines and tabs. */
+void out_say(const char *fmt, ...) _printf_(1, 2);
+/* The same in a colour, if stdout takes any. */
+void out_in(enum colour colour, const char *fmt, ...) _printf_(2, 3);
+/* `text` as one word of a shell, quoted if it has to be; caller frees. */
+char *out_word(const char *text);
 /* One JSON document and a newline. */
 void out_json(const json_t *json);
 /* Prints text from others, escaped; newlines are kept when `lines`. */
 void out_text(FILE *f, const char *text, bool lines);
+/* Words of `text` on lines of at most OUT_WIDTH columns, where no single word is longer. The first line
+ * goes on at column `at`, the others start at `indent`. A newline in the text begins a new line. */
+void out_wrapped(const char *text, int at, int indent);
 /* "coppice: what happened: what to do", or the error object with --json. */
 void out_error(const struct error *err, bool json);
 
@@ -37,5 +48,11 @@ struct out_column {
 void out_table(const struct out_column *columns, size_t n, const json_t *rows, const char *none);
 /* The age of an RFC 3339 time, as "5s", "3m", "2h", "4d"; "" for NULL. */
 const char *out_age(const char *time, char *buf, size_t size);
+
+/* Columns that a UTF-8 text takes on a terminal; a byte that is none counts as one. */
+int out_width(const char *text);
+/* Shortens a text of valid UTF-8 to `max` columns, the last one being an ellipsis; `size` is the room at
+ * `text`, which the ellipsis may need up to two bytes more of. */
+void out_clip(char *text, size_t size, int max);
 
 #endif

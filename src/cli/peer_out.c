@@ -16,7 +16,7 @@ void peer_print(const json_t *peer)
 		const char *value = json_str(peer, keys[i]);
 		if (!value)
 			continue;
-		(void)printf("%-12s ", keys[i]);
+		out_say("%-12s ", keys[i]);
 		out_text(stdout, value, false);
 		(void)putchar('\n');
 	}

@@ -12,11 +12,17 @@
 #include "base/json.h"
 #include "cli/out.h"
 
+enum {
+	WORDS_MIN = 8,
+	WORDS_MAX = 512,
+	ROW_FIXED = 18, /* columns of a row besides its name and its words */
+};
+
 struct watch {
 	struct command_run *run;
 	const char *plan_id;
 	struct client *status; /* a connection of its own, beside the stream */
-	bool live;	       /* rows are redrawn in place */
+	bool live;	       /* rows are redrawn in place: on a terminal that takes escapes */
 	size_t drawn;	       /* lines on the screen */
 	bool ended;
 };
@@ -53,44 +59,48 @@ static int terminal_width(void)
 static void print_words(const json_t *task, int room)
 {
 	const char *words = json_str(task, "reason") ? json_str(task, "reason") : json_str(task, "summary");
-	if (!words || room < 8)
+	if (!words || room < WORDS_MIN)
 		return;
-	autofree char *line = xstrndup(words, strcspn(words, "\n"));
-	if ((int)strlen(line) > room) {
-		line[room - 3] = '\0';
-		while (room > 3 && ((unsigned char)line[room - 4] & 0x80))
-			line[--room - 3] = '\0';
-		autofree char *longer = xasprintf("%s...", line);
-		out_text(stdout, longer, false);
-		return;
-	}
-	out_text(stdout, line, false);
+	size_t len = strcspn(words, "\n");
+	char line[WORDS_MAX + sizeof("…")];
+	(void)snprintf(line, sizeof(line), "%.*s", len < WORDS_MAX ? (int)len : WORDS_MAX, words);
+	out_clip(line, sizeof(line), room);
+	out_in(DIM, "  %s", line);
 }
 
+/* A row never takes more than one line of the screen, for it is drawn over. */
 static void print_row(const json_t *task, int name_width, int width)
 {
 	const struct look *look = look_of(json_str(task, "state"));
-	const char *name = json_str(task, "task");
-	(void)printf("  %s%s %-10s%s %-*s  %s", out_colour_code(look->colour), look->sign, look->state,
-		     out_colour_code(PLAIN), name_width, name, out_colour_code(DIM));
-	print_words(task, width - name_width - 18);
-	(void)printf("%s\n", out_colour_code(PLAIN));
+	char name[WORDS_MAX];
+	(void)snprintf(name, sizeof(name), "%s", json_str(task, "task"));
+	out_clip(name, sizeof(name), name_width);
+	(void)fputs("  ", stdout);
+	out_in(look->colour, "%s %-10s", look->sign, look->state);
+	out_say(" %s%*s", name, name_width - out_width(name), "");
+	print_words(task, width - name_width - ROW_FIXED);
+	(void)putchar('\n');
 }
 
 static void draw(struct watch *w, const json_t *plan)
 {
 	const json_t *tasks = json_object_get(plan, "tasks");
-	int name_width = 6;
+	int name_width = 6, width = terminal_width();
 	size_t i;
 	json_t *task;
 	json_array_foreach(tasks, i, task)
 	{
-		int n = (int)strlen(json_str(task, "task"));
+		int n = out_width(json_str(task, "task"));
 		name_width = n > name_width ? n : name_width;
 	}
+	if (name_width > width - ROW_FIXED)
+		name_width = width - ROW_FIXED;
 	if (w->drawn)
 		(void)printf("\x1b[%zuA\x1b[J", w->drawn);
-	json_array_foreach(tasks, i, task) print_row(task, name_width, terminal_width());
+	json_array_foreach(tasks, i, task)
+	{
+		print_row(task, name_width, width);
+	}
 	w->drawn = json_array_size(tasks);
 	(void)fflush(stdout);
 }
@@ -123,7 +133,7 @@ static void print_line_event(const json_t *event)
 		return;
 	const char *reason = json_str(data, "reason");
 	const struct look *look = look_of(kind + 5);
-	(void)printf("  %s %-10s %s%s", look->sign, look->state, json_str(data, "task"), reason ? "  " : "");
+	out_say("  %s %-10s %s%s", look->sign, look->state, json_str(data, "task"), reason ? "  " : "");
 	if (reason)
 		out_text(stdout, reason, false);
 	(void)putchar('\n');
@@ -164,9 +174,11 @@ static void print_list(const json_t *plan, const char *key, const char *title, e
 	json_t *branch;
 	if (!count(plan, key))
 		return;
-	(void)printf("%s%s%s", out_colour_code(colour), title, out_colour_code(PLAIN));
-	json_array_foreach(json_object_get(plan, key), i, branch)(void)
-		printf("%s%s", i ? ", " : " ", json_string_value(branch));
+	out_in(colour, "%-7s ", title);
+	json_array_foreach(json_object_get(plan, key), i, branch)
+	{
+		out_say("%s%s", i ? ", " : "", json_string_value(branch));
+	}
 	(void)putchar('\n');
 }
 
@@ -176,10 +188,14 @@ static void print_ready_hint(const json_t *plan)
 	json_t *branch;
 	if (!count(plan, "ready"))
 		return;
-	(void)printf("nothing vouches for these; land them yourself:\n  coppice land");
-	json_array_foreach(json_object_get(plan, "ready"), i, branch)(void)
-		printf(" %s", json_string_value(branch));
-	(void)printf(" --into %s\n", json_str(plan, "target"));
+	(void)fputs("nothing vouches for these; land them yourself:\n  coppice land", stdout);
+	json_array_foreach(json_object_get(plan, "ready"), i, branch)
+	{
+		autofree char *word = out_word(json_string_value(branch));
+		out_say(" %s", word);
+	}
+	autofree char *target = out_word(json_str(plan, "target"));
+	out_say(" --into %s\n", target);
 }
 
 static void print_reasons(const json_t *plan)
@@ -192,9 +208,9 @@ static void print_reasons(const json_t *plan)
 		bool bad = strcmp(state, "ejected") == 0 || strcmp(state, "failed") == 0;
 		if (!bad || !reason)
 			continue;
-		(void)printf("  %s: ", json_str(task, "task"));
+		out_say("  %s: ", json_str(task, "task"));
 		out_text(stdout, reason, false);
-		(void)printf("\n    look: coppice job show %s\n", json_str(task, "job"));
+		out_say("\n    look: coppice job show %s\n", json_str(task, "job"));
 	}
 }
 
@@ -202,15 +218,15 @@ static void print_summary(const json_t *plan)
 {
 	const char *commit = json_str(plan, "commit");
 	(void)putchar('\n');
-	print_list(plan, "landed", "landed ", GREEN);
-	print_list(plan, "done", "nothing to land ", DIM);
-	print_list(plan, "ready", "ready  ", YELLOW);
+	print_list(plan, "landed", "landed", GREEN);
+	print_list(plan, "done", "nothing to land", DIM);
+	print_list(plan, "ready", "ready", YELLOW);
 	print_list(plan, "ejected", "ejected", RED);
-	print_list(plan, "failed", "failed ", RED);
+	print_list(plan, "failed", "failed", RED);
 	print_list(plan, "cancelled", "cancelled", RED);
 	print_reasons(plan);
 	if (commit)
-		(void)printf("%s is now %.12s\n", json_str(plan, "target"), commit);
+		out_say("%s is now %.12s\n", json_str(plan, "target"), commit);
 	print_ready_hint(plan);
 }
 
@@ -246,9 +262,9 @@ int plan_watch(struct command_run *run, const char *plan_id, struct error *err)
 	if (code)
 		return code;
 	struct watch w = {.run = run, .plan_id = plan_id, .status = status};
-	w.live = !run->json && out_colour(stdout);
+	w.live = !run->json && out_colour(stdout); /* redrawing needs escapes, as colour does */
 	if (!run->json)
-		(void)printf("%s\n", plan_id);
+		out_say("%s\n", plan_id);
 	code = follow(&w, stream, err);
 	json_auto_t *plan = NULL;
 	if (!code)
