@@ -52,14 +52,14 @@ const struct op op_ask = {
 static int handle_wait_on_ack(struct op_call *call, json_t **ret, struct error *err)
 {
 	const char *id = op_text(call, "correlation_id");
+	json_int_t seconds = json_int(call->params, "timeout_seconds", WAIT_SLICE_SECONDS);
 	bool ended = false;
 	int code = ask_wait_check(call->store, call->caller, id, &ended, ret, err);
-	if (code || ended || call->timed_out)
+	if (code || ended || call->timed_out || !seconds)
 		return code;
 	json_decref(*ret);
 	*ret = NULL;
-	return op_wait(call, id,
-		       json_int(call->params, "timeout_seconds", WAIT_SLICE_SECONDS) * USEC_PER_SEC);
+	return op_wait(call, id, seconds * USEC_PER_SEC);
 }
 
 const struct op op_wait_on_ack = {
