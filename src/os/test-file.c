@@ -142,7 +142,7 @@ static void test_S6_replace_is_seen_whole_or_not_at_all(void **state)
 	memset(text, 'a', 100000);
 	assert_int_equal(file_replace(path, text, 100000, 0600, NULL), 0);
 	pid_t reader = test_fork(watch_content, path);
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < 12; i++) {
 		memset(text, 'a' + i % 26, 100000);
 		assert_int_equal(file_replace(path, text, 100000, 0600, NULL), 0);
 	}
