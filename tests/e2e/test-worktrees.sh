@@ -78,7 +78,7 @@ test_bad_repositories_and_names_are_refused_clearly() {
 	git checkout -q --detach
 	coppice new from-detached --json | json base_commit >"$T/base"
 	same "$(cat "$T/base")" "$(git rev-parse HEAD)"
-	same "$(git worktree list | grep -c detached)" 1
+	same "$(git worktree list --porcelain | grep -c '^detached')" 1
 }
 
 run_tests "$@"
