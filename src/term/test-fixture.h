@@ -18,7 +18,6 @@
 #include "base/strbuf.h"
 #include "os/file.h"
 #include "os/spawn.h"
-#include "term/control.h"
 #include "term/tmux.h"
 
 struct fixture {
@@ -70,9 +69,8 @@ static struct fixture *fixture_new(const char *tmux_conf)
 	(void)unsetenv("TMUX_PANE");
 	if (tmux_conf)
 		write_file(f->dir, ".tmux.conf", tmux_conf);
-	assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR); /* as in the daemon */
 	assert_int_equal(uv_loop_init(&f->loop), 0);
-	f->tmux = tmux_new(&f->loop, &(struct tmux_settings){.socket = f->socket, .home = f->dir});
+	f->tmux = tmux_new(&f->loop, &(struct tmux_settings){.socket = f->socket});
 	return f;
 }
 
@@ -86,7 +84,8 @@ static void fixture_free(struct fixture *f)
 {
 	fixture_close_tmux(f);
 	assert_int_equal(uv_loop_close(&f->loop), 0);
-	(void)USER_TMUX(f, NULL, "kill-server"); /* fails when it has ended */
+	if (access(f->socket, F_OK) == 0)
+		(void)USER_TMUX(f, NULL, "kill-server"); /* fails when it has ended meanwhile */
 	assert_int_equal(tree_remove(f->dir, NULL), 0);
 	free(f->socket);
 	free(f);
@@ -141,13 +140,14 @@ _unused_ static void wait_for(struct fixture *f, const bool *done)
 /* One answer, kept. */
 struct answer {
 	bool done;
-	bool answered;
+	int order; /* among all answers, from 1 */
+	enum tmux_outcome outcome;
 	int code;
 	char *text;
 	struct error err;
 };
 
-static void answer_release(struct answer *a)
+_unused_ static void answer_release(struct answer *a)
 {
 	free(a->text);
 	error_release(&a->err);
@@ -157,10 +157,12 @@ static void answer_release(struct answer *a)
 
 _unused_ static void on_answer(void *data, const struct tmux_reply *reply)
 {
+	static int last;
 	struct answer *a = data;
 	assert_false(a->done);
 	a->done = true;
-	a->answered = reply->answered;
+	a->order = ++last;
+	a->outcome = reply->outcome;
 	a->text = xstrndup(reply->text, reply->len);
 	if (reply->err) {
 		a->code = error_set(&a->err, reply->err->code, "%s", reply->err->message);
@@ -173,8 +175,8 @@ _unused_ static void on_answer(void *data, const struct tmux_reply *reply)
 #define SEND(f, answer, ...)                                                                                 \
 	do {                                                                                                 \
 		autostrbuf line_ = STRBUF_INIT(TMUX_LINE_MAX);                                               \
-		control_command(&line_, (const char *const[]){__VA_ARGS__, NULL});                           \
-		tmux_run((f)->tmux, &line_, on_answer, (answer));                                            \
+		tmux_command(&line_, (const char *const[]){__VA_ARGS__, NULL});                              \
+		assert_int_equal(tmux_run((f)->tmux, &line_, on_answer, (answer), NULL), 0);                 \
 	} while (0)
 
 #endif

@@ -1,10 +1,10 @@
-/* The daemon's client of one tmux server: a single `tmux -C` child, over which any number of commands go.
+/* Commands for one tmux server, asynchronously and in order.
  *
- * It is started by the first tmux_run() and again by the first one after the server went away; in between
- * nothing polls and nothing wakes up. The child is attached to a session of its own, whose name tells it
- * from a person's, with one pane that waits; the session ends about a second after the daemon, however
- * that ends (kill -9 included). The flags no-output and ignore-size keep pane output away from us, and
- * the user's windows at their size.
+ * Each is a short-lived `tmux` child, as a person would run it. A control-mode client (`tmux -C`) that stays
+ * attached would save the few milliseconds, and must not be used: until tmux 3.7 a server that has news for
+ * its control clients (a window was made, a client left) while another one is still connecting crashes,
+ * with all that runs in it (issues 4980 and 5004 of tmux; seen on 3.3a). So nothing of ours stays in the
+ * user's server but the windows that were asked for, and an idle daemon has no connection to it.
  *
  * Commands are answered in order, each exactly once, from the loop and never from inside tmux_run(). */
 #ifndef TERM_TMUX_H
@@ -18,53 +18,58 @@
 #include "base/strbuf.h"
 #include "base/timeval.h"
 
-enum { TMUX_LINE_MAX = 256 << 10 }; /* bytes of one command line */
-
-/* Names of hidden sessions start so; no circle's session may. */
-#define TMUX_HIDDEN_PREFIX "_coppice-"
+enum {
+	TMUX_LINE_MAX = 15 << 10, /* bytes of one line: tmux takes 16 KiB */
+	TMUX_REPLY_MAX = 4 << 20, /* bytes of what it prints; what is longer is cut */
+};
 
 struct tmux;
 
 struct tmux_settings {
 	/* Which server: NULL is the user's own, a path (with a slash) is a socket, else a name for -L. */
 	const char *socket;
-	/* COPPICE_HOME: its hash is in the hidden session's name. */
-	const char *home;
-	/* How long tmux may stay silent while a command waits before it counts as not answering;
-	 * 0 is TMUX_TIMEOUT. */
+	/* How long one line may take before tmux counts as not answering; 0 is TMUX_TIMEOUT. */
 	usec_t timeout;
 };
 
 #define TMUX_TIMEOUT (10 * USEC_PER_SEC)
 
-/* One command line's answer; valid during the call only. */
-struct tmux_reply {
-	const char *text; /* what its commands printed, each line ended by a newline */
-	size_t len;
-	/* NULL when all its commands succeeded. ERR_TERMINAL: tmux refused (the message is tmux's), could not
-	 * be reached, or ended; ERR_TIMED_OUT: it does not answer; ERR_MISSING: not installed or too old;
-	 * ERR_TOO_LARGE: the line is. */
-	const struct error *err;
-	/* tmux ran the line to its end or to the command that it refused. Otherwise it is unknown what was
-	 * done. */
-	bool answered;
+enum tmux_outcome {
+	TMUX_DONE,	/* all its commands succeeded */
+	TMUX_REFUSED,	/* tmux refused one (err: ERR_TERMINAL, tmux's message) and did not run the rest */
+	TMUX_NO_SERVER, /* there is none, and no command of the line starts one; nothing was done */
+	TMUX_UNKNOWN,	/* it may have been done or not: tmux ended, does not answer, cannot be reached */
 };
 
-/* Copies the settings and starts nothing. The process must ignore SIGPIPE. The loop must outlive tmux_free()
- * by the turns that it takes to close handles: run it until it has none left. */
+/* One line's answer; valid during the call only. */
+struct tmux_reply {
+	enum tmux_outcome outcome;
+	/* NULL when done; else ERR_TERMINAL, ERR_TIMED_OUT (it does not answer) or ERR_MISSING (it is not
+	 * installed or too old). */
+	const struct error *err;
+	const char *text; /* what its commands printed, each line ended by a newline */
+	size_t len;
+};
+
+/* Copies the settings and starts nothing. */
 struct tmux *tmux_new(uv_loop_t *loop, const struct tmux_settings *settings);
-/* Answers what waits with ERR_TERMINAL, detaches, and releases all of it over the next turns of the loop.
- * May be called from an answer; no command may be sent from then on. NULL is fine. */
+/* Answers what waits as TMUX_UNKNOWN and frees; a child that runs is let go. May be called from an
+ * answer; no command may be sent from then on. NULL is fine. */
 void tmux_free(struct tmux *t);
-/* Sends one line built with control_command(). `done` is called exactly once, with `data`. */
-void tmux_run(struct tmux *t, const struct strbuf *line,
-	      void (*done)(void *data, const struct tmux_reply *reply), void *data);
-/* The name of the hidden session; owned by `t`. */
-const char *tmux_hidden_session(const struct tmux *t);
+
+/* Appends one command to a line: NULL-terminated, the command and its arguments, which are taken as they
+ * are. Beyond line->max the line is broken, and line->overflow says so. */
+void tmux_command(struct strbuf *line, const char *const *argv);
+/* Appends `text` so that a tmux format expands to it: '#' is doubled. */
+void tmux_format_literal(struct strbuf *out, const char *text);
+/* Runs the commands of a line, one after the other up to the first that fails, with no other client's in
+ * between. Keeps nothing of `line`. `done` is called exactly once, with `data`; but not when ERR_TOO_LARGE
+ * is returned. */
+int tmux_run(struct tmux *t, const struct strbuf *line,
+	     void (*done)(void *data, const struct tmux_reply *reply), void *data,
+	     struct error *err) _warn_unused_;
+
 /* Whether the text of `tmux -V` names a version that will do (3.2 or newer, or a development one). */
 bool tmux_version_ok(const char *text);
-/* "-S PATH" or "-L NAME" for `socket`: writes 0 or 2 arguments, which point into `socket`, and returns
- * how many. */
-size_t tmux_socket_args(const char *socket, const char *ret[2]);
 
 #endif
