@@ -14,6 +14,8 @@
 
 #include "os/file.h"
 
+enum { LIST_TRIES = 40 };
+
 enum { LINK_MAX_BYTES = 8192 }; /* of a gitdir or .git file */
 
 /* A growing list of worktrees. */
@@ -203,11 +205,31 @@ static int find_git_dirs(const struct git *g, struct git_worktrees *list, struct
 	return error_set(err, (enum error_code)r, "%s", why.message);
 }
 
-int git_worktrees(const struct git *g, struct git_worktrees *ret, struct error *err)
+/* While another git is in the middle of `worktree add`, whoever's it is, its admin folder lacks files for an
+ * instant, and `worktree list` dies of it ("failed to read …/commondir: Success"). Looking again is all that
+ * helps: no lock is shared with a git that somebody runs by hand. */
+static int list_worktrees(const struct git *g, struct strbuf *out, struct error *err)
 {
 	static const char *const args[] = {"worktree", "list", "--porcelain", "-z", NULL};
+	for (int tries = 0;; tries++) {
+		autoerror why = {0};
+		strbuf_reset(out);
+		int r = git_run(g, 0, args, out, NULL, &why);
+		if (r != ERR_GIT || tries == LIST_TRIES || !strstr(why.message, "failed to read")) {
+			if (r && err) {
+				error_release(err);
+				*err = why;
+				why = (struct error){0};
+			}
+			return r;
+		}
+	}
+}
+
+int git_worktrees(const struct git *g, struct git_worktrees *ret, struct error *err)
+{
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = git_run(g, 0, args, &out, NULL, err);
+	int r = list_worktrees(g, &out, err);
 	if (r)
 		return r;
 	struct git_worktrees list = {0};
