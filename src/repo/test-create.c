@@ -395,8 +395,8 @@ static void test_sparse(void **state)
 static void test_W1_hook_runs_as_in_the_users_own_checkout(void **state)
 {
 	struct fixture *fx = *state;
-	autofree char *hook =
-		xasprintf("#!/bin/sh\n{ echo \"$@\"; pwd; env | grep ^GIT_DIR= || :; } >>'%s/seen'\n", fx->root);
+	autofree char *hook = xasprintf(
+		"#!/bin/sh\n{ echo \"$@\"; pwd; env | grep ^GIT_DIR= || :; } >>'%s/seen'\n", fx->root);
 	fx_write_program(fx->common, "hooks/post-checkout", hook);
 	autofree char *plain = fx_path(fx, "plain"), *head = fx_git_line(fx->repo, "rev-parse", "HEAD");
 	fx_git(fx->repo, "worktree", "add", "-q", "-b", "plain", plain);

@@ -45,23 +45,34 @@ static char *fx_path(const struct fixture *fx, const char *fmt, ...)
 	return path_join(fx->root, name);
 }
 
-/* Runs a program in `dir`; its exit code. Output into `out` if given. */
-static int fx_try(const char *dir, struct strbuf *out, const char *const *argv)
+/* Runs a program in `dir`; its exit code. Output into `out`, messages into `errout`, if given. */
+static int fx_run(const char *dir, struct strbuf *out, struct strbuf *errout, const char *const *argv)
 {
 	int status = -1;
-	autostrbuf errout = STRBUF_INIT(1 << 20);
-	struct spawn s = {.argv = argv, .cwd = dir, .out = out, .errout = &errout, .null_output = !out};
+	struct spawn s = {.argv = argv, .cwd = dir, .out = out, .errout = errout, .null_output = !out};
 	autoerror err = {0};
 	if (spawn_run(&s, &status, &err))
 		fail_msg("%s: %s", argv[0], err.message);
-	if (status)
-		print_message("# %s %s: %s", argv[0], argv[1], strbuf_str(&errout));
 	return status;
 }
 
-/* Runs git (arguments after the folder) and expects success. */
-#define fx_git(dir, ...)                                                                                     \
-	assert_int_equal(fx_try((dir), NULL, (const char *const[]){"git", __VA_ARGS__, NULL}), 0)
+/* Runs a program that may fail; its exit code. */
+_unused_ static int fx_try(const char *dir, struct strbuf *out, const char *const *argv)
+{
+	return fx_run(dir, out, NULL, argv);
+}
+
+/* Runs a program and expects success. */
+static void fx_must(const char *dir, struct strbuf *out, const char *const *argv)
+{
+	autostrbuf errout = STRBUF_INIT(1 << 20);
+	int status = fx_run(dir, out, &errout, argv);
+	if (status)
+		fail_msg("%s %s ended with %d: %s", argv[0], argv[1], status, strbuf_str(&errout));
+}
+
+/* The same for git (arguments after the folder). */
+#define fx_git(dir, ...) fx_must((dir), NULL, (const char *const[]){"git", __VA_ARGS__, NULL})
 
 /* First output line of git; caller frees. */
 #define fx_git_line(dir, ...) fx_line((dir), (const char *const[]){"git", __VA_ARGS__, NULL})
@@ -69,7 +80,7 @@ static int fx_try(const char *dir, struct strbuf *out, const char *const *argv)
 _unused_ static char *fx_line(const char *dir, const char *const *argv)
 {
 	autostrbuf out = STRBUF_INIT(1 << 20);
-	assert_int_equal(fx_try(dir, &out, argv), 0);
+	fx_must(dir, &out, argv);
 	return xstrndup(strbuf_str(&out), strcspn(strbuf_str(&out), "\n"));
 }
 
