@@ -8,6 +8,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -79,6 +81,11 @@ int gate_check(const json_t *commands, struct error *err)
 
 /* ---- the worktree ---- */
 
+/* The main worktree's sparse patterns are copied by `worktree add`; the gate gets the whole tree. */
+#define WHOLE_TREE                                                                                           \
+	"GIT_CONFIG_COUNT=2", "GIT_CONFIG_KEY_0=core.sparseCheckout", "GIT_CONFIG_VALUE_0=false",            \
+		"GIT_CONFIG_KEY_1=submodule.recurse", "GIT_CONFIG_VALUE_1=false"
+
 static int add_worktree(struct gate *g, struct error *err)
 {
 	const struct land_scratch *s = g->spec->scratch;
@@ -110,13 +117,9 @@ static int check_out(struct gate *g, struct error *err)
 	const char *common_dir = g->spec->scratch->common_dir;
 	autogit own = GIT_INIT;
 	git_at(common_dir, g->admin, g->tree, &own);
-	/* The main worktree's sparse patterns are copied by `worktree add`; the gate gets the whole tree. */
-	const char *const args[] = {"-c",	 "core.sparseCheckout=false",
-				    "-c",	 "submodule.recurse=false",
-				    "read-tree", "--reset",
-				    "-u",	 g->spec->commit,
-				    NULL};
-	int r = git_run(&own, 0, args, NULL, NULL, err);
+	static const char *const env[] = {WHOLE_TREE, NULL};
+	const char *const args[] = {"read-tree", "--reset", "-u", g->spec->commit, NULL};
+	int r = git_run_with(&own, 0, args, NULL, 0, env, NULL, NULL, err);
 	autofree char *index = path_join(g->admin, "index");
 	return r ? r : land_file_copy(index, g->index, err);
 }
@@ -158,6 +161,9 @@ static int gate_open(const struct gate_spec *spec, struct gate *g, struct error 
 	g->index = path_join(s->path, "index");
 	g->env = gate_env(g->tree);
 	git_at(s->common_dir, s->common_dir, g->tree, &g->git);
+	/* The worker's own locks are inherited by its children, and whoever has one can let it go. */
+	(void)close_range(STDERR_FILENO + 1, UINT_MAX,
+			  CLOSE_RANGE_CLOEXEC); /* Linux >= 5.11, so always there */
 	int r = dir_make(spec->log_dir, 0700, err);
 	if (r == 0)
 		r = add_worktree(g, err);
@@ -170,7 +176,7 @@ static int run_on_copy(struct gate *g, unsigned flags, const char *const *args, 
 		       struct error *err)
 {
 	autofree char *index = xasprintf("GIT_INDEX_FILE=%s", g->index);
-	const char *const env[] = {index, NULL};
+	const char *const env[] = {WHOLE_TREE, index, NULL};
 	int status;
 	return git_run_with(&g->git, flags, args, NULL, 0, env, out, flags & GIT_QUIET ? &status : NULL, err);
 }
@@ -206,8 +212,7 @@ static bool head_moved(const struct gate *g)
 
 static int put_back(struct gate *g, struct error *err)
 {
-	const char *const args[] = {
-		"-c", "core.sparseCheckout=false", "checkout-index", "-q", "-f", "-u", "-a", NULL};
+	const char *const args[] = {"checkout-index", "-q", "-f", "-u", "-a", NULL};
 	autofree char *head = path_join(g->admin, "HEAD"), *index = path_join(g->admin, "index");
 	autofree char *line = xasprintf("%s\n", g->spec->commit);
 	int r = run_on_copy(g, 0, args, NULL, err);

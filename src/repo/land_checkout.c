@@ -1,64 +1,102 @@
-/* Bringing a checkout along; see land_checkout.h.
+/* The lock and the trial index of a checkout; see land_checkout.h. How it is brought along is in
+ * land_bring.c.
  *
- * The usual way is a two-tree `read-tree -m -u`, which verifies every file before it touches the first,
- * keeps unrelated local changes, and knows filters, line ends and sparse checkouts.
- *
- * After a kill some files are new, one may be half written or missing, and meanwhile the user may have
- * edited others; read-tree refuses such a mixture. So each path that differs from what the index says is
- * left out: it gets its new entry in the trial, and read-tree starts from a tree that has the new entry
- * too. Then, of those paths, what is missing or holds the beginning of the new content (git writes a file
- * from start to end) is ours, and is written again; anything else is the user's, and stays. */
+ * A linked worktree may be in an agent's hands, admin folder and all. So nothing is written there but the
+ * lock and, by rename, the finished index; and git, which would read <admin folder>/config.worktree and
+ * run the filters that it finds in it, gets a stand-in for the admin folder, with the sparse patterns
+ * and no configuration (W3). Whether the checkout is sparse is read from that file as a value. */
 #include "repo/land_checkout.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/json.h"
 #include "os/file.h"
 #include "repo/land_file.h"
 
 enum { LOCK_WAIT_MS = 2000, LOCK_LOOK_MS = 20 };
 
-void land_checkout_init(const char *common_dir, const char *git_dir, const char *path,
-			const struct land_journal *journal, struct land_checkout *ret)
+static const char work_folder[] = "coppice-land.d";
+
+/* What is taken from a worktree's own configuration: booleans that say how sparse it is. */
+static const char *const option_keys[LAND_OPTIONS] = {"core.sparseCheckout", "core.sparseCheckoutCone",
+						      "index.sparse"};
+
+void land_checkout_clear(const char *common_dir)
 {
+	autofree char *work = path_join(common_dir, work_folder);
+	land_file_discard(work);
+}
+
+void land_checkout_init(const char *common_dir, const char *git_dir, const char *path, int lock_fd,
+			struct land_checkout *ret)
+{
+	bool linked = strcmp(common_dir, git_dir) != 0;
+	autofree char *folder = path_join(common_dir, work_folder);
 	*ret = (struct land_checkout){
 		.path = xstrdup(path),
+		.git_dir = xstrdup(git_dir),
+		/* git allows no @ in the name of an entry. */
+		.work = path_join(folder, linked ? path_base(git_dir) : "@main"),
 		.index = path_join(git_dir, "index"),
 		.lock = path_join(git_dir, "index.lock"),
-		.trial = path_join(git_dir, "coppice-land.index"),
+		.linked = linked,
 	};
-	git_at(common_dir, git_dir, path, &ret->git);
-	ret->git.lock_fd = journal->fd;
+	autofree char *stand_in = path_join(ret->work, "admin");
+	git_at(common_dir, linked ? stand_in : git_dir, path, &ret->git);
+	ret->git.lock_fd = lock_fd;
 }
 
 void land_checkout_release(struct land_checkout *c)
 {
 	free(c->path);
-	git_release(&c->git);
+	free(c->git_dir);
+	free(c->work);
 	free(c->index);
 	free(c->lock);
-	free(c->trial);
+	for (size_t i = 0; i < ARRAY_SIZE(c->options); i++)
+		free(c->options[i]);
+	git_release(&c->git);
 	*c = (struct land_checkout){.git = GIT_INIT};
 }
 
-bool land_checkout_owns(const struct land_checkout *c, const struct land_journal *journal)
+/* ---- the lock ---- */
+
+static char *lock_source(const struct land_checkout *c)
 {
+	return path_join(c->work, "lock");
+}
+
+bool land_checkout_owns(const struct land_checkout *c)
+{
+	autofree char *source = lock_source(c);
 	struct stat lock, ours;
-	return lstat(c->lock, &lock) == 0 && fstat(journal->fd, &ours) == 0 && lock.st_dev == ours.st_dev &&
+	return lstat(c->lock, &lock) == 0 && lstat(source, &ours) == 0 && lock.st_dev == ours.st_dev &&
 	       lock.st_ino == ours.st_ino;
 }
 
-int land_checkout_lock(struct land_checkout *c, const struct land_journal *journal, struct error *err)
+static int make_lock_source(const struct land_checkout *c, struct error *err)
 {
-	for (int waited = 0; !land_checkout_owns(c, journal); waited += LOCK_LOOK_MS) {
-		/* A link is there with its meaning or not at all; a new file would be empty at first. */
-		if (link(journal->path, c->lock) == 0)
+	static const char text[] =
+		"coppice is landing here; a landing that was cut short goes on by itself\n";
+	autofree char *source = lock_source(c);
+	int r = dir_make(c->work, 0700, err);
+	return r ? r : file_replace(source, text, strlen(text), 0600, err);
+}
+
+int land_checkout_lock(struct land_checkout *c, struct error *err)
+{
+	autofree char *source = lock_source(c);
+	int r = land_checkout_owns(c) ? 0 : make_lock_source(c, err);
+	if (r)
+		return r;
+	for (int waited = 0; !land_checkout_owns(c); waited += LOCK_LOOK_MS) {
+		/* A link is there and is ours at once; of a new file nobody could tell whose it is. */
+		if (link(source, c->lock) == 0)
 			break;
 		if (errno != EEXIST)
 			return error_errno(err, errno, "cannot lock the index of %s", c->path);
@@ -73,272 +111,120 @@ int land_checkout_lock(struct land_checkout *c, const struct land_journal *journ
 	return 0;
 }
 
-static void remove_trial(const struct land_checkout *c)
-{
-	static const char *const beside[] = {"", ".lock", ".start", ".start.lock"};
-	autofree char *staged = xasprintf("%s.d", c->trial);
-	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-		autofree char *path = xasprintf("%s%s", c->trial, beside[i]);
-		(void)unlink(path); /* mostly not there; a leftover does no harm, and the next landing removes
-				       it */
-	}
-	land_file_discard(staged);
-}
-
 void land_checkout_unlock(struct land_checkout *c)
 {
-	remove_trial(c);
+	/* First the lock: without the work folder nobody would know that it is ours. */
 	if (c->locked)
 		(void)unlink(c->lock); /* gone only if the user removed it */
 	c->locked = false;
+	land_file_discard(c->work);
+}
+
+/* ---- the trial ---- */
+
+/* The other half of a split index; the trial itself is written whole. */
+static int copy_shared_index(const char *name, int type, void *data, struct error *err)
+{
+	const struct land_checkout *c = data;
+	if (type != DT_REG || strncmp(name, "sharedindex.", strlen("sharedindex.")) != 0)
+		return 0;
+	autofree char *from = path_join(c->git_dir, name), *to = path_join(c->git.git_dir, name);
+	return land_file_copy(from, to, err);
+}
+
+static int write_in(const char *dir, const char *name, const char *text, struct error *err)
+{
+	autofree char *path = path_join(dir, name), *line = xasprintf("%s\n", text);
+	return file_replace(path, line, strlen(line), 0600, err);
+}
+
+static int make_stand_in(struct land_checkout *c, struct error *err)
+{
+	autofree char *info = path_join(c->git.git_dir, "info");
+	autofree char *from = path_join(c->git_dir, "info/sparse-checkout"),
+		      *to = path_join(info, "sparse-checkout");
+	land_file_discard(c->git.git_dir);
+	int r = dir_make(info, 0700, err);
+	if (r == 0) /* decides nothing here, but must be there */
+		r = write_in(c->git.git_dir, "HEAD", "ref: refs/heads/.none", err);
+	if (r == 0) /* some of git looks here, whatever GIT_COMMON_DIR says */
+		r = write_in(c->git.git_dir, "commondir", c->git.common_dir, err);
+	if (r == 0)
+		r = dir_each(c->git_dir, copy_shared_index, c, err);
+	if (r)
+		return r;
+	autoerror why = {0};
+	r = land_file_copy(from, to, &why);
+	return r == 0 || r == ERR_NOT_FOUND ? 0 : error_set(err, (enum error_code)r, "%s", why.message);
+}
+
+/* Sets c->options to what the worktree's own configuration says of sparseness, if git would read it. */
+static int read_options(struct land_checkout *c, struct error *err)
+{
+	autofree char *file = path_join(c->git_dir, "config.worktree");
+	autogit common = GIT_INIT;
+	git_at(c->git.common_dir, c->git.common_dir, NULL, &common);
+	const char *const own[] = {"config", "--type=bool", "--get", "extensions.worktreeConfig", NULL};
+	autostrbuf out = STRBUF_INIT(256);
+	int status = 0;
+	int r = git_run(&common, GIT_QUIET, own, &out, &status, err);
+	struct stat st;
+	if (r || strcmp(strbuf_str(&out), "true\n") != 0 || lstat(file, &st) < 0)
+		return r;
+	for (size_t i = 0; i < LAND_OPTIONS; i++) {
+		const char *const get[] = {"config", "--file",	     file, "--type=bool",
+					   "--get",  option_keys[i], NULL};
+		strbuf_reset(&out);
+		r = git_run(&common, GIT_QUIET, get, &out, &status, err);
+		if (r)
+			return r;
+		const char *value = strbuf_str(&out);
+		free(c->options[i]);
+		c->options[i] = status ? NULL : xstrndup(value, strcspn(value, "\n"));
+	}
+	return 0;
 }
 
 int land_checkout_try(struct land_checkout *c, struct error *err)
 {
-	remove_trial(c);
-	return land_file_copy(c->index, c->trial, err);
-}
-
-static int git_on(const struct land_checkout *c, const char *suffix, unsigned flags, const char *const *args,
-		  const struct strbuf *input, struct strbuf *out, int *ret_status, struct error *err)
-{
-	autofree char *index = xasprintf("GIT_INDEX_FILE=%s%s", c->trial, suffix);
-	const char *const env[] = {index, "GIT_NO_REPLACE_OBJECTS=1", NULL};
-	return git_run_with(&c->git, flags, args, input ? strbuf_str(input) : NULL, input ? input->len : 0,
-			    env, out, ret_status, err);
-}
-
-int land_checkout_git(const struct land_checkout *c, unsigned flags, const char *const *args,
-		      const struct strbuf *input, struct strbuf *out, int *ret_status, struct error *err)
-{
-	return git_on(c, "", flags, args, input, out, ret_status, err);
-}
-
-static int read_tree(struct land_checkout *c, const char *from, const char *to, struct error *err)
-{
-	const char *const args[] = {"read-tree", "-m", "-u", "--no-recurse-submodules", from, to, NULL};
-	return land_checkout_git(c, 0, args, NULL, NULL, NULL, err);
-}
-
-/* Puts the trial in place of the index: from here on the checkout is done. */
-static int install(struct land_checkout *c, struct error *err)
-{
-	if (rename(c->trial, c->index) < 0)
-		return error_errno(err, errno, "cannot replace %s", c->index);
-	return 0;
-}
-
-int land_checkout_bring(struct land_checkout *c, const struct land_diff *diff, const char *from,
-			const char *to, json_t *left, struct error *err)
-{
-	if (read_tree(c, from, to, NULL) == 0)
-		return install(c, err);
-	/* Somebody saved a file between the check and now, or a filter failed. */
-	return land_checkout_finish(c, diff, from, to, left, err);
-}
-
-/* ---- after a kill ---- */
-
-/* Sets marks[i] of each entry of the diff that git names. */
-static int mark_names(const struct land_checkout *c, const struct land_diff *diff, const char *const *args,
-		      bool *marks, struct error *err)
-{
-	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = land_checkout_git(c, 0, args, NULL, &out, NULL, err);
-	if (r)
-		return r;
-	const char *p = strbuf_str(&out), *end = p + out.len;
-	for (; p < end; p += strlen(p) + 1) {
-		const struct land_diff_entry *e = land_diff_find(diff, p);
-		if (e)
-			marks[e - diff->at] = true;
+	static const char *const leftover[] = {"index.lock", "start", "start.lock"};
+	autofree char *trial = path_join(c->work, "index"), *fresh = path_join(c->work, "fresh");
+	for (size_t i = 0; i < ARRAY_SIZE(leftover); i++) {
+		autofree char *path = path_join(c->work, leftover[i]);
+		(void)unlink(path); /* there only after a kill */
 	}
-	return 0;
+	land_file_discard(fresh);
+	int r = land_file_copy(c->index, trial, err);
+	if (r == 0 && c->linked)
+		r = make_stand_in(c, err);
+	return r || !c->linked ? r : read_options(c, err);
 }
 
-/* Whether something that is no folder is at the path. */
-static bool is_there(const struct land_checkout *c, const char *path)
+int land_checkout_git(const struct land_checkout *c, enum land_index which, unsigned flags,
+		      const char *const *args, const struct strbuf *input, struct strbuf *out,
+		      int *ret_status, struct error *err)
 {
-	autofree char *full = path_join(c->path, path);
-	struct stat st;
-	return lstat(full, &st) == 0 && !S_ISDIR(st.st_mode);
-}
-
-static int refresh(const struct land_checkout *c, struct error *err)
-{
-	const char *const args[] = {"update-index", "-q", "--refresh", NULL};
-	int status;
-	return land_checkout_git(c, GIT_QUIET, args, NULL, NULL, &status, err); /* status: some differ */
-}
-
-/* Marks what differs between the trial and the files. */
-static int mark_differing(const struct land_checkout *c, const struct land_diff *diff, bool *marks,
-			  struct error *err)
-{
-	const char *const files[] = {"diff-files", "-z", "--name-only", "--ignore-submodules=all", NULL};
-	int r = refresh(c, err);
-	return r ? r : mark_names(c, diff, files, marks, err);
-}
-
-/* Marks what is not, or not cleanly, in the old state. */
-static int mark_changed(const struct land_checkout *c, const struct land_diff *diff, const char *from,
-			bool *marks, struct error *err)
-{
-	const char *const staged[] = {
-		"diff-index", "--cached", "-z", "--name-only", "--ignore-submodules=none", from, "--", NULL};
-	int r = mark_differing(c, diff, marks, err);
-	if (r == 0)
-		r = mark_names(c, diff, staged, marks, err);
-	for (size_t i = 0; r == 0 && i < diff->n; i++)
-		if (!diff->at[i].in_old && !diff->at[i].submodule && is_there(c, diff->at[i].path))
-			marks[i] = true;
-	return r;
-}
-
-/* What update-index reads: the new entry of each marked path (NULL: every path). */
-static int new_entries(const struct land_diff *diff, const bool *marks, struct strbuf *ret, struct error *err)
-{
-	/* Removals first: a new file may take the place of a folder, or the reverse. */
-	for (int adding = 0; adding <= 1; adding++) {
-		for (size_t i = 0; i < diff->n; i++) {
-			const struct land_diff_entry *e = &diff->at[i];
-			if ((marks && !marks[i]) || e->in_new != adding)
-				continue;
-			strbuf_addf(ret, "%s %s\t%s", e->in_new ? e->new_mode : "0", e->new_oid, e->path);
-			strbuf_addch(ret, '\0');
-		}
-	}
-	return ret->overflow ? error_set(err, ERR_TOO_LARGE, "too many files changed") : 0;
-}
-
-/* read-tree of all but the marked paths (NULL: all but every path), which only get their new entries. */
-static int read_tree_without(struct land_checkout *c, const struct land_diff *diff, const bool *marks,
-			     const char *from, const char *to, struct error *err)
-{
-	const char *const load[] = {"read-tree", from, NULL};
-	const char *const set[] = {"update-index", "-z", "--index-info", NULL};
-	const char *const save[] = {"write-tree", NULL};
-	autostrbuf entries = STRBUF_INIT(GIT_OUTPUT_MAX), tree = STRBUF_INIT(256);
-	int r = new_entries(diff, marks, &entries, err);
-	if (r == 0)
-		r = git_on(c, "", 0, set, &entries, NULL, NULL, err);
-	if (r == 0)
-		r = git_on(c, ".start", 0, load, NULL, NULL, NULL, err);
-	if (r == 0)
-		r = git_on(c, ".start", 0, set, &entries, NULL, NULL, err);
-	if (r == 0)
-		r = git_on(c, ".start", 0, save, NULL, &tree, NULL, err);
-	if (r)
-		return r;
-	autofree char *start = strbuf_detach(&tree);
-	start[strcspn(start, "\n")] = '\0';
-	return read_tree(c, start, to, err);
-}
-
-/* Whether the file `a` holds the beginning, or all, of the file `b`. */
-static bool begins(const char *a, const char *b)
-{
-	enum { CHUNK = 1 << 16 };
-	autoclose int fa = open(a, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	autoclose int fb = open(b, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct stat sa, sb;
-	if (fa < 0 || fb < 0 || fstat(fa, &sa) < 0 || fstat(fb, &sb) < 0 || !S_ISREG(sa.st_mode) ||
-	    !S_ISREG(sb.st_mode) || sa.st_size > sb.st_size)
-		return false;
-	autofree char *ta = xmalloc(CHUNK), *tb = xmalloc(CHUNK);
-	for (off_t at = 0; at < sa.st_size;) {
-		ssize_t n = pread(fa, ta, CHUNK, at);
-		if (n <= 0 || pread(fb, tb, (size_t)n, at) != n || memcmp(ta, tb, (size_t)n) != 0)
-			return false;
-		at += n;
-	}
-	return true;
-}
-
-/* Whether what is at a path may be replaced by its new content: nothing, the old content (`clean`), or
- * the beginning of the new. A folder, or a file where a folder should be, is the user's. */
-static bool is_ours(const struct land_checkout *c, const struct land_diff_entry *e, bool clean)
-{
-	autofree char *staged = xasprintf("%s.d/", c->trial);
-	autofree char *prefix = xasprintf("--prefix=%s", staged);
-	autofree char *file = path_join(c->path, e->path), *fresh = path_join(staged, e->path);
-	const char *const args[] = {"checkout-index", "-f", "-q", prefix, "--", e->path, NULL};
-	struct stat st;
-	if (lstat(file, &st) < 0)
-		return errno == ENOENT;
-	if (clean)
-		return S_ISREG(st.st_mode) || S_ISLNK(st.st_mode);
-	return S_ISREG(st.st_mode) && land_checkout_git(c, 0, args, NULL, NULL, NULL, NULL) == 0 &&
-	       begins(file, fresh);
-}
-
-/* Writes again what a kill left missing or half written, and what read-tree did not get to. */
-static int rewrite(const struct land_checkout *c, const struct land_diff *diff, const bool *changed,
-		   struct error *err)
-{
-	const char *const args[] = {"checkout-index", "-f", "-u", "-q", "-z", "--stdin", NULL};
-	autofree bool *differs = xcalloc(diff->n + 1, sizeof(bool));
-	autostrbuf ours = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int status, r = mark_differing(c, diff, differs, err);
-	for (size_t i = 0; r == 0 && i < diff->n; i++) {
-		const struct land_diff_entry *e = &diff->at[i];
-		bool clean = !changed[i] && e->in_old;
-		if (differs[i] && e->in_new && is_ours(c, e, clean)) {
-			strbuf_add(&ours, e->path, strlen(e->path) + 1);
-		} else if (clean && !e->in_new && !e->submodule) {
-			autofree char *file = path_join(c->path, e->path);
-			(void)unlink(file); /* usually gone; what cannot go is listed as left */
-		}
-	}
-	/* Its status only says that a filter failed: what is not written is listed as left. */
-	return r || !ours.len ? r : land_checkout_git(c, GIT_QUIET, args, &ours, NULL, &status, err);
-}
-
-/* Lists what still differs from the new commit. */
-static int list_left(const struct land_checkout *c, const struct land_diff *diff, const bool *changed,
-		     json_t *left, struct error *err)
-{
-	autofree bool *differs = xcalloc(diff->n + 1, sizeof(bool));
-	int r = mark_differing(c, diff, differs, err);
-	for (size_t i = 0; r == 0 && i < diff->n; i++) {
-		const struct land_diff_entry *e = &diff->at[i];
-		bool kept = changed[i] && !e->in_new && !e->submodule && is_there(c, e->path);
-		if (!differs[i] && !kept)
+	autofree char *index =
+		xasprintf("GIT_INDEX_FILE=%s/%s", c->work, which == LAND_TRIAL ? "index" : "start");
+	/* A split index would leave its other half in the stand-in. */
+	char *options[2 * LAND_OPTIONS + 1] = {NULL};
+	const char *env[ARRAY_SIZE(options) + 6] = {index, "GIT_NO_REPLACE_OBJECTS=1",
+						    "GIT_CONFIG_KEY_0=core.splitIndex",
+						    "GIT_CONFIG_VALUE_0=false"};
+	size_t n = 0, count = 1, at = 4;
+	for (size_t i = 0; i < LAND_OPTIONS; i++) {
+		if (!c->options[i])
 			continue;
-		json_t *file = json_lossy_string(e->path, strlen(e->path));
-		json_t *path = json_lossy_string(c->path, strlen(c->path));
-		json_array_append_new(left, json_pack("{s:o, s:o}", "checkout", path, "file", file));
+		options[n++] = xasprintf("GIT_CONFIG_KEY_%zu=%s", count, option_keys[i]);
+		options[n++] = xasprintf("GIT_CONFIG_VALUE_%zu=%s", count++, c->options[i]);
 	}
+	autofree char *number = xasprintf("GIT_CONFIG_COUNT=%zu", count);
+	env[at++] = number;
+	for (size_t i = 0; i < n; i++)
+		env[at++] = options[i];
+	int r = git_run_with(&c->git, flags, args, input ? strbuf_str(input) : NULL, input ? input->len : 0,
+			     env, out, ret_status, err);
+	for (size_t i = 0; i < n; i++)
+		free(options[i]);
 	return r;
-}
-
-/* Moves the trial to the new commit, with files as far as they are not changed by others. */
-static int move_trial(struct land_checkout *c, const struct land_diff *diff, const char *from, const char *to,
-		      bool *changed, struct error *err)
-{
-	enum { TRIES = 3 }; /* an editor may save the next file between two steps */
-	for (int i = 0; i < TRIES; i++) {
-		int r = mark_changed(c, diff, from, changed, err);
-		if (r || read_tree_without(c, diff, changed, from, to, NULL) == 0)
-			return r;
-	}
-	/* A filter fails, say. The index has to be right in any case: with it behind the branch, the next
-	 * commit would take the landing back. */
-	return read_tree_without(c, diff, NULL, from, to, err);
-}
-
-int land_checkout_finish(struct land_checkout *c, const struct land_diff *diff, const char *from,
-			 const char *to, json_t *left, struct error *err)
-{
-	autofree bool *changed = xcalloc(diff->n + 1, sizeof(bool));
-	int r = land_checkout_try(c, err);
-	if (r == ERR_NOT_FOUND)
-		return 0;
-	if (r == 0)
-		r = move_trial(c, diff, from, to, changed, err);
-	if (r == 0)
-		r = rewrite(c, diff, changed, err);
-	if (r == 0)
-		r = list_left(c, diff, changed, left, err);
-	return r ? r : install(c, err);
 }

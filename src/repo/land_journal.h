@@ -6,7 +6,7 @@
  * inherit the flock: a holder knows that the children of a killed one have ended too.
  *
  * Format: one line each, the last one ending in a newline: "coppice-land 1", id, target, old commit, new
- * commit. An index.lock that is a hard link to the journal is a lock of that landing. */
+ * commit. */
 #ifndef REPO_LAND_JOURNAL_H
 #define REPO_LAND_JOURNAL_H
 

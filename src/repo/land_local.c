@@ -88,7 +88,7 @@ static int refuse_named(const struct land_checkout *c, const struct land_diff *d
 			const char *why, json_t *refusals, struct error *err)
 {
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = land_checkout_git(c, 0, args, NULL, &out, NULL, err);
+	int r = land_checkout_git(c, LAND_TRIAL, 0, args, NULL, &out, NULL, err);
 	if (r)
 		return r;
 	const char *p = strbuf_str(&out), *end = p + out.len;
@@ -103,7 +103,7 @@ static int refuse_unmerged(const struct land_checkout *c, json_t *refusals, stru
 {
 	const char *const args[] = {"diff-files", "-z", "--name-only", "--diff-filter=U", NULL};
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = land_checkout_git(c, 0, args, NULL, &out, NULL, err);
+	int r = land_checkout_git(c, LAND_TRIAL, 0, args, NULL, &out, NULL, err);
 	const char *p = strbuf_str(&out), *end = p + out.len;
 	for (; r == 0 && p < end; p += strlen(p) + 1)
 		land_refuse(refusals, c->path, p, "unmerged");
@@ -118,7 +118,8 @@ static int refuse_tracked(const struct land_checkout *c, const struct land_diff 
 		"diff-index", "--cached", "-z", "--name-only", "--ignore-submodules=none", from, "--", NULL};
 	const char *const files[] = {"diff-files", "-z", "--name-only", "--ignore-submodules=all", NULL};
 	int status;
-	int r = land_checkout_git(c, GIT_QUIET, refresh, NULL, NULL, &status, err); /* status: some differ */
+	int r = land_checkout_git(c, LAND_TRIAL, GIT_QUIET, refresh, NULL, NULL, &status,
+				  err); /* status: some differ */
 	if (r == 0)
 		r = refuse_unmerged(c, refusals, err);
 	if (r == 0)
@@ -199,7 +200,7 @@ static int dry_run(const struct land_checkout *c, const char *from, const char *
 {
 	const char *const args[] = {"read-tree", "-n", "-m", "-u", "--no-recurse-submodules", from, to, NULL};
 	autoerror why = {0};
-	int r = land_checkout_git(c, 0, args, NULL, NULL, NULL, &why);
+	int r = land_checkout_git(c, LAND_TRIAL, 0, args, NULL, NULL, NULL, &why);
 	if (r == ERR_GIT)
 		land_refuse(refusals, c->path, NULL, why.message);
 	else if (r)

@@ -111,11 +111,13 @@ static const char *folder_of(const struct move *m, const struct git_worktree *w)
 /* The branch that HEAD of a checkout names at this moment; "" if none. */
 static int head_branch(const struct land_checkout *c, char **ret, struct error *err)
 {
+	autogit g = GIT_INIT;
+	git_at(c->git.common_dir, c->git_dir, c->path, &g);
 	static const char heads[] = "refs/heads/";
 	const char *const args[] = {"symbolic-ref", "-q", "HEAD", NULL};
 	autostrbuf out = STRBUF_INIT(4096);
 	int status = 0;
-	int r = git_run(&c->git, GIT_QUIET, args, &out, &status, err);
+	int r = git_run(&g, GIT_QUIET, args, &out, &status, err);
 	if (r)
 		return r;
 	const char *name = strbuf_str(&out);
@@ -148,7 +150,7 @@ static int index_is_behind(const struct land_checkout *c, const struct land_diff
 {
 	const char *const args[] = {"diff-index", "--cached", "--name-only", "-z", from, "--", NULL};
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = land_checkout_git(c, 0, args, NULL, &out, NULL, err);
+	int r = land_checkout_git(c, LAND_TRIAL, 0, args, NULL, &out, NULL, err);
 	if (r)
 		return r;
 	*ret = diff->n > 0;
@@ -165,7 +167,7 @@ static int take_up(struct move *m, struct land_checkout *c, const char *tip, boo
 {
 	autofree char *branch = NULL;
 	*ret = false;
-	int r = strcmp(tip, m->journal.to) == 0 ? land_checkout_lock(c, &m->journal, NULL) : ERR_CONFLICT;
+	int r = strcmp(tip, m->journal.to) == 0 ? land_checkout_lock(c, NULL) : ERR_CONFLICT;
 	if (r)
 		return r == ERR_CONFLICT ? 0 : error_set(err, (enum error_code)r, "cannot lock %s", c->path);
 	r = head_branch(c, &branch, err);
@@ -186,12 +188,12 @@ static int recover_checkout(struct move *m, const struct git_worktree *w, const 
 	if (!w->git_dir || w->bare)
 		return 0;
 	struct land_checkout c;
-	land_checkout_init(m->common_dir, w->git_dir, path, &m->journal, &c);
-	bool owned = land_checkout_owns(&c, &m->journal), behind = owned;
+	land_checkout_init(m->common_dir, w->git_dir, path, m->journal.fd, &c);
+	bool owned = land_checkout_owns(&c), behind = owned;
 	bool ours = is_folder(path) && w->branch && strcmp(w->branch, m->journal.target) == 0;
 	int r = 0;
 	if (owned)
-		r = land_checkout_lock(&c, &m->journal, err);
+		r = land_checkout_lock(&c, err);
 	else if (moved && ours)
 		r = take_up(m, &c, tip, &behind, err);
 	if (r == 0 && moved && ours && behind)
@@ -200,6 +202,13 @@ static int recover_checkout(struct move *m, const struct git_worktree *w, const 
 		land_checkout_unlock(&c);
 	land_checkout_release(&c);
 	return r;
+}
+
+/* Nothing is under way any more, and nothing is left of it. */
+static int end(struct move *m, struct error *err)
+{
+	land_checkout_clear(m->common_dir);
+	return land_journal_end(&m->journal, err);
 }
 
 /* Brings what the journal tells of to its end. */
@@ -221,7 +230,7 @@ static int recover(struct move *m, struct error *err)
 	for (size_t i = 0; r == 0 && i < m->worktrees.n; i++)
 		r = recover_checkout(m, &m->worktrees.at[i], tip, moved, err);
 	if (r == 0)
-		r = land_journal_end(&m->journal, err);
+		r = end(m, err);
 	drop_checkouts(m);
 	return r;
 }
@@ -283,7 +292,7 @@ static int prepare(struct move *m, struct land_checkout *c, struct refusals *ref
 {
 	autofree char *branch = NULL;
 	autoerror why = {0};
-	int r = land_checkout_lock(c, &m->journal, &why);
+	int r = land_checkout_lock(c, &why);
 	if (r == ERR_CONFLICT) {
 		refuse(refusals, BUSY, c->path, why.message);
 		return 0;
@@ -324,7 +333,7 @@ static int prepare_all(struct move *m, struct refusals *refusals, struct error *
 			continue;
 		ARRAY_GROW(m->checkouts, m->n, cap);
 		struct land_checkout *c = &m->checkouts[m->n++];
-		land_checkout_init(m->common_dir, w->git_dir, folder_of(m, w), &m->journal, c);
+		land_checkout_init(m->common_dir, w->git_dir, folder_of(m, w), m->journal.fd, c);
 		r = prepare(m, c, refusals, err);
 	}
 	return r;
@@ -458,7 +467,7 @@ static int run_move(struct move *m, const json_t *args, const char *from, const 
 	r = land(m, ret, &over, err);
 	if (!over)
 		return r;
-	int ended = land_journal_end(&m->journal, r ? NULL : err);
+	int ended = end(m, r ? NULL : err);
 	return r ? r : ended;
 }
 

@@ -37,7 +37,7 @@ static char *refusal_of(const struct fixture *fx, json_t *args, const char *reas
 	assert_line(before, fx_git_line(fx->repo, "rev-parse", "main"));
 	assert_false(fx_exists(fx->common, "index.lock") && strcmp(reason, "busy") != 0);
 	assert_false(fx_exists(fx->common, "coppice-land"));
-	assert_false(fx_exists(fx->common, "coppice-land.index"));
+	assert_false(fx_exists(fx->common, "coppice-land.d"));
 	autostrbuf text = STRBUF_INIT(1 << 16);
 	size_t i;
 	json_t *item;
@@ -227,7 +227,7 @@ static void test_L3_checkout_brought_along_keeps_local_changes(void **state)
 	assert_true(fx_exists(other, "del")); /* on no branch: stays */
 	assert_false(fx_exists(fx->common, "index.lock"));
 	assert_false(fx_exists(fx->common, "coppice-land"));
-	assert_false(fx_exists(fx->common, "coppice-land.index"));
+	assert_false(fx_exists(fx->common, "coppice-land.d"));
 }
 
 static void test_L3_refused_by_file_name(void **state)
@@ -419,6 +419,36 @@ static void test_filters_line_ends_and_sparse_checkouts(void **state)
 	assert_false(fx_exists(fx->repo, "out"));
 }
 
+/* A linked worktree may be in an agent's hands: what its own configuration says is not run, but whether it
+ * is sparse is respected; so is a split index. */
+static void test_W3_linked_checkout_brings_no_filters(void **state)
+{
+	const struct fixture *fx = *state;
+	fx_write(fx->repo, "out/old", "x\n");
+	fx_write(fx->repo, "in/old", "x\n");
+	land_as(fx->repo, LAND_USER, LAND_EMAIL, "folders");
+	autofree char *feat = land_branch(fx, "feat", "main"), *second = path_join(fx->root, "second");
+	fx_write(feat, ".gitattributes", "* filter=evil\n");
+	fx_write(feat, "in/old", "y\n");
+	fx_write(feat, "out/new", "y\n");
+	land_as(feat, "Bo", "bo@x", "change");
+	autofree char *built = land_commit_of(fx, "feat");
+	fx_git(fx->repo, "checkout", "-q", "--detach");
+	fx_git(fx->repo, "worktree", "add", "-q", second, "main");
+	fx_git(second, "sparse-checkout", "set", "in");
+	fx_git(second, "update-index", "--split-index");
+	autofree char *evil = xasprintf("touch '%s/evil'; cat", fx->root);
+	fx_git(second, "config", "--worktree", "filter.evil.smudge", evil);
+	fx_git(second, "config", "--worktree", "filter.evil.clean", evil);
+	fx_write(second, "file", "edited\n");
+	expect_moved(move_args(fx, built), second);
+	assert_false(fx_exists(fx->root, "evil"));
+	fx_git(second, "config", "--worktree", "--remove-section", "filter.evil");
+	assert_line(" M file\n", status_of(second));
+	assert_line("y\n", fx_read(second, "in/old"));
+	assert_false(fx_exists(second, "out"));
+}
+
 static void test_no_hook_of_the_repository_runs(void **state)
 {
 	const struct fixture *fx = *state;
@@ -451,6 +481,7 @@ int main(void)
 		land_test(test_missing_folders),
 		land_test(test_no_checkout_at_all),
 		land_test(test_filters_line_ends_and_sparse_checkouts),
+		land_test(test_W3_linked_checkout_brings_no_filters),
 		land_test(test_no_hook_of_the_repository_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
