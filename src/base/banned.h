@@ -9,6 +9,14 @@
 #include <string.h>
 #include <time.h>
 
+/* Fortified headers may have made macros of some. */
+#undef sprintf
+#undef vsprintf
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
 #pragma GCC poison atoi atol atoll strtok
 #pragma GCC poison gmtime localtime ctime asctime

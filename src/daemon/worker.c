@@ -13,12 +13,14 @@
 #include "os/spawn.h"
 #include "repo/create.h"
 #include "repo/describe.h"
+#include "repo/facts.h"
 #include "repo/find.h"
 #include "repo/land_build.h"
 #include "repo/land_move.h"
 #include "repo/list.h"
 #include "repo/remove.h"
 #include "repo/restore.h"
+#include "repo/trash.h"
 
 enum { INPUT_MAX = 16 << 20, HOOK_OUTPUT_MAX = 4096, HOOK_MINUTES = 10 };
 
@@ -57,8 +59,10 @@ static const struct {
 	{"land.build", repo_land_build},
 	{"land.move", repo_land_move},
 	{"repo.describe", repo_describe},
+	{"repo.facts", repo_facts},
 	{"repo.find", repo_find},
 	{"repo.list", repo_list},
+	{"trash.purge", repo_purge},
 	{"worktree.create", repo_create},
 	{"worktree.remove", repo_remove},
 	{"worktree.restore", repo_restore},

@@ -4,30 +4,25 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "flow/hooks.h"
+#include "flow/housekeeping.h"
 #include "flow/react.h"
 #include "flow/spawn.h"
 #include "flow/train.h"
 #include "flow/worktrees.h"
-#include "store/event.h"
-
-static void hook_done(struct core *core, const char *subject, bool ok, const json_t *result);
 
 const struct flow_effect flow_effects[EFFECT_MAX_] = {
 	[EFFECT_WORKTREE_CREATE] = {{"worktree.create", EFFECT_PROBE}, RUN_WORKER, worktrees_created},
 	[EFFECT_WORKTREE_REMOVE] = {{"worktree.remove", EFFECT_PROBE}, RUN_WORKER, worktrees_removed},
 	[EFFECT_WORKTREE_RESTORE] = {{"worktree.restore", EFFECT_PROBE}, RUN_WORKER, worktrees_restored},
+	[EFFECT_TRASH_PURGE] = {{"trash.purge", EFFECT_PROBE}, RUN_WORKER, housekeeping_purged},
 	[EFFECT_LAND_BUILD] = {{"land.build", EFFECT_REPEATABLE}, RUN_WORKER, train_built},
 	[EFFECT_LAND_MOVE] = {{"land.move", EFFECT_PROBE}, RUN_WORKER, train_moved},
 	/* a user's own command may do anything: after a crash nobody knows whether it did */
-	[EFFECT_HOOK] = {{"hook", EFFECT_ONCE}, RUN_WORKER, hook_done},
+	[EFFECT_HOOK] = {{"hook", EFFECT_ONCE}, RUN_WORKER, hooks_done},
 	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
 	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
 };
-
-static void hook_done(struct core *core, const char *subject, bool ok, const json_t *result)
-{
-	event_emit(core->store, ok ? "hook.done" : "hook.failed", subject, NULL, json_deep_copy(result));
-}
 
 const struct flow_effect *flow_effect_of(const char *kind)
 {

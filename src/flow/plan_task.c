@@ -19,7 +19,7 @@ enum { TEXT_MAX = 2048 };
 #define TO(state) (1u << (state))
 #define ABORTED (TO(TASK_FAILED) | TO(TASK_CANCELLED))
 #define LOST (ABORTED | TO(TASK_EJECTED))
-#define UNFINISHED                                                                                                     \
+#define UNFINISHED                                                                                           \
 	(TO(TASK_WAITING) | TO(TASK_CREATING) | TO(TASK_STARTING) | TO(TASK_RUNNING) | TO(TASK_DISCARDING))
 
 static const struct {
@@ -151,7 +151,8 @@ void task_set(struct core *core, struct task *task, enum task_state state, const
 	json_set_str(data, "reason", reason);
 	event_emit(core->store, kind, task->plan_id, task->plan_id, data);
 	if (ABORTED & TO(state))
-		(void)peer_offline(core->store, task->peer_id, CAUSE_RETIRED, NULL); /* or it is gone already */
+		(void)peer_offline(core->store, task->peer_id, CAUSE_RETIRED,
+				   NULL); /* or it is gone already */
 }
 
 void task_fail(struct core *core, struct task *task, const char *reason)
@@ -361,7 +362,8 @@ static bool may_start(struct store *s, const struct task *task, char **ret_lost)
 	*ret_lost = need_in(s, task, after ? LOST | TO(TASK_READY) : LOST);
 	if (*ret_lost || strcmp(start, "parallel") == 0)
 		return !*ret_lost;
-	autofree char *open = need_in(s, task, after ? UNFINISHED | TO(TASK_LANDING) | TO(TASK_CLEANING) : UNFINISHED);
+	autofree char *open =
+		need_in(s, task, after ? UNFINISHED | TO(TASK_LANDING) | TO(TASK_CLEANING) : UNFINISHED);
 	return !open;
 }
 

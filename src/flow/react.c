@@ -4,12 +4,13 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "flow/hooks.h"
+#include "flow/housekeeping.h"
 #include "flow/plan_run.h"
 #include "flow/spawn.h"
 #include "flow/train.h"
 #include "mesh/react.h"
 #include "repo/change.h"
-#include "store/answer.h"
 #include "store/event.h"
 #include "store/timer.h"
 #include "work/job.h"
@@ -47,7 +48,7 @@ static void on_peer_offline(struct core *core, const struct event *e)
 
 static void on_housekeeping(struct core *core, const struct event *e)
 {
-	answer_expire(core->store);
+	housekeeping(core);
 	timer_set(core->store, e->kind, e->subject, store_now(core->store) + USEC_PER_HOUR);
 }
 
@@ -55,24 +56,17 @@ static const struct reaction {
 	const char *kind;
 	void (*react)(struct core *core, const struct event *e);
 } reactions[] = {
-	{"change.ejected", plan_on_change},
-	{"change.landed", plan_on_change},
-	{"change.queued", on_change_queued},
-	{"change.queued", plan_on_change},
-	{"change.ready", plan_on_change},
-	{"housekeeping", on_housekeeping},
-	{"job.cancel_requested", on_cancel_requested},
-	{"job.cancelled", plan_on_job},
-	{"job.completed", plan_on_job},
-	{"job.expired", plan_on_job},
-	{"job.failed", plan_on_job},
-	{"job.ready", plan_on_job},
-	{"job.running", plan_on_job},
-	{"peer.offline", on_peer_offline},
-	{"worktree.failed", plan_on_worktree},
-	{"worktree.kept", plan_on_worktree},
-	{"worktree.live", plan_on_worktree},
-	{"worktree.removed", plan_on_worktree},
+	{"change.ejected", plan_on_change},   {"change.landed", plan_on_change},
+	{"change.landed", hooks_on_event},    {"change.queued", on_change_queued},
+	{"change.queued", plan_on_change},    {"change.ready", plan_on_change},
+	{"housekeeping", on_housekeeping},    {"job.cancel_requested", on_cancel_requested},
+	{"job.cancelled", plan_on_job},	      {"job.completed", plan_on_job},
+	{"job.expired", plan_on_job},	      {"job.failed", plan_on_job},
+	{"job.ready", plan_on_job},	      {"job.running", plan_on_job},
+	{"peer.offline", on_peer_offline},    {"worktree.failed", plan_on_worktree},
+	{"worktree.kept", plan_on_worktree},  {"worktree.live", plan_on_worktree},
+	{"worktree.live", hooks_on_event},    {"worktree.removed", plan_on_worktree},
+	{"worktree.removed", hooks_on_event},
 };
 
 void flow_react(struct core *core)

@@ -196,7 +196,8 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 	struct job job;
 	int64_t effect;
 	if (row.job_id[0] && !job_get(s, row.job_id, &job, NULL) && job.cancel_requested)
-		(void)spawn_kill(core, row.peer_id, &effect, NULL); /* asked to stop while it was being started */
+		(void)spawn_kill(core, row.peer_id, &effect,
+				 NULL); /* asked to stop while it was being started */
 }
 
 int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, struct error *err)

@@ -404,7 +404,7 @@ static int handle_trash(struct op_call *call, json_t **ret, struct error *err)
 	autoquery q = db_query(
 		call->store,
 		"SELECT trash.trash_id, trash.branch, trash.path, repo.main, trash.removed_at FROM trash"
-		" JOIN repo ON repo.repo_id = trash.repo_id WHERE trash.state = 'kept' ORDER BY "
+		" JOIN repo ON repo.repo_id = trash.repo_id WHERE trash.state IN ('kept','held') ORDER BY "
 		"trash.removed_at DESC"
 		" LIMIT 200",
 		"");

@@ -111,7 +111,7 @@ static const char initial[] =
 	"CREATE TABLE trash ("
 	" trash_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path TEXT "
 	"NOT NULL, info TEXT NOT NULL,"
-	" state TEXT NOT NULL," /* kept | restoring | restored | purging | purged */
+	" state TEXT NOT NULL," /* kept | restoring | restored | purging | purged | held (a fact was unknown) */
 	" removed_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX trash_kept ON trash(repo_id, branch) WHERE state = 'kept';"
 	/* plans */

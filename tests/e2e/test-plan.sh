@@ -216,6 +216,28 @@ test_W11_J2_kill9_of_the_daemon_and_the_plan_goes_on_to_the_same_end() {
 	same "$(wc -l <"$HOME/runs")" 2
 }
 
+test_hooks_of_the_users_configuration_run_once_each() {
+	make_repo
+	mkdir -p "$T/config/coppice"
+	cat >"$T/config/coppice/config.yaml" <<-C
+		hooks:
+		  post-create: ["pwd >>$T/created"]
+		  post-land: ["git log --format=%s -1 >>$T/landed"]
+	C
+	worker "$commit_file" add
+	plan <<-P
+		gate: ["true"]
+		tasks:
+		  - { branch: feat/a, run: [$T/add] }
+	P
+	coppice run "$T/plan.yaml" >/dev/null
+	wait_event hook.done
+	same "$(cat "$T/created")" "$T/project-feat-a"
+	post events '{"limit":1000}' | grep -q hook.failed && fail "a hook failed"
+	until [ -s "$T/landed" ]; do coppice status >/dev/null; done
+	same "$(cat "$T/landed")" "add a"
+}
+
 test_without_tmux_spawning_fails_clearly_and_the_rest_works() {
 	make_repo
 	mkdir "$T/bin"
