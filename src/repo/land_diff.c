@@ -54,8 +54,8 @@ bool land_diff_parse(struct land_diff *d)
 	while (p < end) {
 		struct land_diff_entry e = {0};
 		char *path = p + strlen(p) + 1;
-		if (path >= end || !*path || !parse_columns(p, &e))
-			return false;
+		if (path >= end || !*path || path + strlen(path) == end || !parse_columns(p, &e))
+			return false; /* cut off, say */
 		e.path = path;
 		p = path + strlen(path) + 1;
 		ARRAY_GROW(d->at, d->n, cap);

@@ -75,7 +75,8 @@ static int write_all_attributes(const struct git *g, const char *dir, const stru
 	while (p < end) {
 		const char *path = p + strlen(p) + 1;
 		char mode[8], oid[72];
-		if (path >= end || sscanf(p, ":%*7s %7s %*71s %71s", mode, oid) != 2)
+		if (path >= end || path + strlen(path) == end ||
+		    sscanf(p, ":%*7s %7s %*71s %71s", mode, oid) != 2)
 			return error_set(err, ERR_GIT, "git diff-tree printed something unexpected");
 		p = path + strlen(path) + 1;
 		/* git reads neither a symlink nor a submodule as attributes. */

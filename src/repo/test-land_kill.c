@@ -199,9 +199,8 @@ static void scene_reset(const struct scene *s)
 
 static void expect_no_trace(const char *git_dir)
 {
-	static const char *const names[] = {
-		"index.lock",		"coppice-land", "coppice-land.index",  "coppice-land.index.lock",
-		"coppice-land.index.d", "HEAD.lock",	"refs/heads/main.lock"};
+	static const char *const names[] = {"index.lock", "coppice-land", "coppice-land.d", "HEAD.lock",
+					    "refs/heads/main.lock"};
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (fx_exists(git_dir, names[i]))
 			fail_msg("%s is left in %s", names[i], git_dir);
