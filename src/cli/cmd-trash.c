@@ -35,7 +35,7 @@ const struct command command_trash = {
 	.summary = "What can be restored",
 	.usage = "[list]",
 	.examples = "coppice trash list",
-	.operands = "list",
+	.operands = "list|",
 	.max_args = 1,
 	.run = run_trash,
 };

@@ -36,7 +36,9 @@
 	X(log)                                                                                               \
 	X(config)                                                                                            \
 	X(stop)                                                                                              \
-	X(hook)
+	X(completion)                                                                                        \
+	X(hook)                                                                                              \
+	X(complete)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMAND_LIST(COMMAND_DECLARE)
