@@ -15,6 +15,7 @@
 #include "repo/describe.h"
 #include "repo/facts.h"
 #include "repo/find.h"
+#include "repo/in_use.h"
 #include "repo/land_build.h"
 #include "repo/land_move.h"
 #include "repo/list.h"
@@ -64,6 +65,7 @@ static const struct {
 	{"repo.list", repo_list},
 	{"trash.purge", repo_purge},
 	{"worktree.create", repo_create},
+	{"worktree.in_use", repo_in_use},
 	{"worktree.remove", repo_remove},
 	{"worktree.restore", repo_restore},
 };

@@ -9,6 +9,7 @@
 #include "flow/plan_run.h"
 #include "flow/spawn.h"
 #include "flow/train.h"
+#include "flow/worktrees.h"
 #include "mesh/react.h"
 #include "repo/change.h"
 #include "store/event.h"
@@ -56,16 +57,28 @@ static const struct reaction {
 	const char *kind;
 	void (*react)(struct core *core, const struct event *e);
 } reactions[] = {
-	{"change.ejected", plan_on_change},   {"change.landed", plan_on_change},
-	{"change.landed", hooks_on_event},    {"change.queued", on_change_queued},
-	{"change.queued", plan_on_change},    {"change.ready", plan_on_change},
-	{"housekeeping", on_housekeeping},    {"job.cancel_requested", on_cancel_requested},
-	{"job.cancelled", plan_on_job},	      {"job.completed", plan_on_job},
-	{"job.expired", plan_on_job},	      {"job.failed", plan_on_job},
-	{"job.ready", plan_on_job},	      {"job.running", plan_on_job},
-	{"peer.offline", on_peer_offline},    {"worktree.failed", plan_on_worktree},
-	{"worktree.kept", plan_on_worktree},  {"worktree.live", plan_on_worktree},
-	{"worktree.live", hooks_on_event},    {"worktree.removed", plan_on_worktree},
+	{"change.ejected", plan_on_change},
+	{"change.landed", plan_on_change},
+	{"change.landed", hooks_on_event},
+	{"change.queued", on_change_queued},
+	{"change.queued", plan_on_change},
+	{"change.ready", plan_on_change},
+	{"housekeeping", on_housekeeping},
+	{"job.cancel_requested", on_cancel_requested},
+	{"job.cancelled", plan_on_job},
+	{"job.completed", plan_on_job},
+	{"job.expired", plan_on_job},
+	{"job.failed", plan_on_job},
+	{"job.ready", plan_on_job},
+	{"job.running", plan_on_job},
+	{"peer.offline", on_peer_offline},
+	{"peer.offline", worktrees_on_peer},
+	{"peer.registered", worktrees_on_peer},
+	{"worktree.failed", plan_on_worktree},
+	{"worktree.kept", plan_on_worktree},
+	{"worktree.live", plan_on_worktree},
+	{"worktree.live", hooks_on_event},
+	{"worktree.removed", plan_on_worktree},
 	{"worktree.removed", hooks_on_event},
 };
 

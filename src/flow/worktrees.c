@@ -127,3 +127,30 @@ void worktrees_restored(struct core *core, const char *subject, bool ok, const j
 		worktree_adopt(core->store, repo, result, id);
 	event_emit(core->store, "worktree.restored", subject, NULL, json_deep_copy(result));
 }
+
+void worktrees_on_peer(struct core *core, const struct event *e)
+{
+	autoquery q = db_query(
+		core->store,
+		"SELECT w.worktree_id, p.pid, p.start_time, p.boot_id FROM peer AS p JOIN worktree AS w"
+		" ON w.path = p.path AND w.state = 'live' WHERE p.peer_id = ?",
+		"s", e->subject);
+	autoworktree w = {0};
+	if (!query_next(&q) || !worktree_get(core->store, query_text(&q, 0), &w) || !w.git_dir)
+		return;
+	json_t *owner = json_null();
+	if (strcmp(e->kind, "peer.registered") == 0)
+		owner = json_pack("{s:s, s:I, s:I}", "boot_id", query_text(&q, 3), "pid",
+				  (json_int_t)query_int(&q, 1), "start_time", (json_int_t)query_int(&q, 2));
+	json_t *args = json_pack("{s:o, s:s, s:s, s:o}", "repo", repo_args(core->store, w.repo_id), "path",
+				 w.path, "git_dir", w.git_dir, "owner", owner);
+	autofree char *lane = lane_of(w.id);
+	(void)flow_effect_add(core, EFFECT_WORKTREE_IN_USE, w.id, lane, args);
+}
+
+void worktrees_in_use_done(struct core *core, const char *subject, bool ok, const json_t *result)
+{
+	/* The lock keeps accidents away; without it everything still works, so a failure is only told. */
+	if (!ok)
+		event_emit(core->store, "worktree.not_locked", subject, NULL, json_deep_copy(result));
+}

@@ -4,6 +4,7 @@
 
 #include "flow/core.h"
 #include "repo/registry.h"
+#include "store/event.h"
 
 struct worktree_order {
 	const char *repo_id;
@@ -32,6 +33,11 @@ struct removal_order {
 int64_t worktrees_remove(struct core *core, const struct removal_order *order);
 /* Orders the return of a trash entry. */
 int64_t worktrees_restore(struct core *core, const char *repo_id, const char *trash_id, const json_t *trash);
+
+/* Reaction to peer.registered and peer.offline: the worktree in which the peer works is locked while it does
+ * (W2). */
+void worktrees_on_peer(struct core *core, const struct event *e);
+void worktrees_in_use_done(struct core *core, const char *subject, bool ok, const json_t *result);
 
 /* Ends of those effects. The subject of a restoration is the trash entry, of the others the worktree. */
 void worktrees_created(struct core *core, const char *subject, bool ok, const json_t *result);

@@ -32,6 +32,18 @@ test_W2_new_list_path_rm_restore() {
 	same "$(cat "$path/more")" more
 }
 
+test_W2_a_worktree_in_use_is_locked_by_whom() {
+	make_repo
+	coppice new feat/x --backend script -- coppice inbox --wait=60 >/dev/null
+	pid=$(coppice ps --json | json peers.0.pid)
+	until git worktree list --porcelain | grep -q "^locked coppice boot=.* pid=$pid start="; do coppice status >/dev/null; done
+	refuses 3 coppice rm feat/x --json
+	same "$(json kept.0.facts.lock <"$T/out")" no
+	coppice notify feat/x bye >/dev/null
+	wait_event peer.offline
+	coppice rm feat/x >/dev/null
+}
+
 test_W4_a_worktree_made_by_hand_is_listed_and_removed_by_facts() {
 	make_repo
 	git worktree add -q "$T/by-hand" -b mine
