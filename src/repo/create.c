@@ -107,7 +107,7 @@ static int read_args(struct creation *c, const json_t *args, struct error *err)
 		r = read_sparse(c, json_object_get(args, "sparse"), err);
 	if (r == 0)
 		r = read_owner(c, json_object_get(args, "lock_owner"), err);
-	autofree char *name = r == 0 ? xasprintf("coppice.create-%s", c->id) : NULL;
+	autofree char *name = r == 0 ? xasprintf(CREATION_JOURNAL "%s", c->id) : NULL;
 	c->journal_dir = name ? path_join(common, name) : NULL;
 	return r;
 }

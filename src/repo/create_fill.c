@@ -2,8 +2,8 @@
  *
  * This is what takes time, and it concerns nobody else, so it runs without the lock. Everything is as in
  * the user's own `git worktree add`: the same `git reset --hard`, with the user's filters, and the hook
- * with the same arguments, in the worktree, without GIT_DIR. Git does not write the index before all
- * files are there: so after a crash an index says that the checkout was complete. */
+ * with the same arguments, in the worktree, without GIT_DIR. When all files are there git writes the index,
+ * and then ORIG_HEAD: after a crash both together say that the checkout was complete. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static bool is_there(const char *dir, const char *name)
 static int check_out(const struct creation *c, const struct git *tree, struct error *err)
 {
 	static const char *const args[] = {"reset", "--hard", "--no-recurse-submodules", NULL};
-	if (is_there(c->git_dir, "index"))
+	if (is_there(c->git_dir, "index") && is_there(c->git_dir, "ORIG_HEAD"))
 		return 0;
 	return git_run(tree, GIT_HOOKS, args, NULL, NULL, err);
 }

@@ -101,6 +101,17 @@ int creation_journal_load(struct creation *c, struct error *err)
 	return 0;
 }
 
+void creation_journal_peek(const char *journal_dir, struct creation *ret)
+{
+	autofree char *path = path_join(journal_dir, "journal");
+	json_auto_t *saved = NULL;
+	if (read_record(path, &saved, NULL) != 0 || !saved)
+		return;
+	take_str(&ret->path, saved, "path");
+	ret->empty_before = json_bool(saved, "empty_before", false);
+	ret->began = json_int(saved, "began", 0);
+}
+
 int creation_journal_save(struct creation *c, struct error *err)
 {
 	autofree char *path = path_join(c->journal_dir, "journal");

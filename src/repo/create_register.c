@@ -528,7 +528,7 @@ static int take_up(struct creation *c, const struct git_worktrees *list, bool *r
 		return r;
 	}
 	if (!c->git_dir)
-		return clear_registration(c, err);
+		return 0;
 	clear_own_locks(c->git_dir);
 	*ret_done = true;
 	return set_sparse(c, err);
@@ -563,13 +563,38 @@ static int begin(struct creation *c, const struct git_worktrees *list, struct er
 	return r ? r : set_sparse(c, err);
 }
 
+static int clear_other(const char *name, int type, void *data, struct error *err)
+{
+	const struct creation *c = data;
+	if (type != DT_DIR || strncmp(name, CREATION_JOURNAL, strlen(CREATION_JOURNAL)) != 0)
+		return 0;
+	autofree char *journal = path_join(c->repo.common_dir, name);
+	struct creation other = {.repo = c->repo};
+	creation_journal_peek(journal, &other);
+	autofree char *path = other.path;
+	return path ? clear_registration(&other, err) : 0;
+}
+
+/* The worktrees. A registration that was cut short can make git refuse to list any. While we have the
+ * lock nobody is at one, so those that journals tell of are dead, and are cleared for all. */
+static int list_worktrees(struct creation *c, struct git_worktrees *ret, struct error *err)
+{
+	autoerror why = {0};
+	if (git_worktrees(&c->repo, ret, &why) == 0)
+		return 0;
+	int r = dir_each(c->repo.common_dir, clear_other, c, err);
+	return r ? r : git_worktrees(&c->repo, ret, err);
+}
+
 static int register_locked(struct creation *c, struct error *err)
 {
 	_cleanup_(git_worktrees_release) struct git_worktrees list = {0};
 	bool done = false;
 	int r = creation_journal_load(c, err);
+	if (r == 0 && c->repeated)
+		r = clear_registration(c, err);
 	if (r == 0)
-		r = git_worktrees(&c->repo, &list, err);
+		r = list_worktrees(c, &list, err);
 	if (r == 0 && !list.n)
 		r = error_set(err, ERR_GIT, "git lists no worktree in %s", c->repo.common_dir);
 	if (r)
@@ -577,12 +602,13 @@ static int register_locked(struct creation *c, struct error *err)
 	c->surveyed = !c->repeated;
 	if (!c->repeated)
 		return begin(c, &list, err);
+	bool undone = c->undoing;
 	r = take_up(c, &list, &done, err);
-	if (r || done)
-		return r;
-	git_worktrees_release(&list);
-	r = git_worktrees(&c->repo, &list, err);
-	return r ? r : begin(c, &list, err);
+	if (r == 0 && undone) {
+		git_worktrees_release(&list);
+		r = list_worktrees(c, &list, err);
+	}
+	return r || done ? r : begin(c, &list, err);
 }
 
 int creation_register(struct creation *c, struct error *err)

@@ -9,6 +9,8 @@
 #include "base/error.h"
 #include "repo/git.h"
 
+#define CREATION_JOURNAL "coppice.create-"
+
 struct creation {
 	/* What was asked; strings belong to the arguments. */
 	const char *id, *branch, *asked_base, *asked_path, *hash;
@@ -33,7 +35,7 @@ struct creation {
 	bool adopted;
 	json_t *warnings;
 
-	/* The journal: <common_dir>/coppice.create-<id>, a folder. */
+	/* The journal: <common_dir>/CREATION_JOURNAL<id>, a folder. */
 	char *journal_dir;
 	int64_t began; /* when the first try began, microseconds UTC; 0 before the journal is written */
 	bool repeated; /* there was a journal at the start: an earlier try was killed */
@@ -44,6 +46,9 @@ struct creation {
 
 /* Reads the journal of an earlier try into `c` (repeated, began, what was decided). No journal is fine. */
 int creation_journal_load(struct creation *c, struct error *err) _warn_unused_;
+/* Reads from another creation's journal folder what clearing its registration needs (path, empty_before,
+ * began); `ret->path` stays NULL when there is nothing to read. */
+void creation_journal_peek(const char *journal_dir, struct creation *ret);
 /* Writes what was decided, durably. */
 int creation_journal_save(struct creation *c, struct error *err) _warn_unused_;
 int creation_journal_drop(const struct creation *c, struct error *err) _warn_unused_;

@@ -100,8 +100,15 @@ static void repeat_and_compare(const struct fixture *fx, const json_t *args, con
 	if (repo_create(args, &made, &err))
 		fail_msg("%s: %s (%s)", where, err.message, err.hint ? err.hint : "");
 	autofree char *is = end_state(fx, made);
-	if (strcmp(is, wanted) != 0)
-		fail_msg("%s: not the end of an undisturbed one:\n%s\nwanted:\n%s", where, is, wanted);
+	if (strcmp(is, wanted) != 0) {
+		size_t n = 0;
+		while (is[n] == wanted[n])
+			n++;
+		while (n > 0 && is[n - 1] != '\n')
+			n--;
+		fail_msg("%s: not the end of an undisturbed one, from here on: %.200s, wanted: %.200s", where,
+			 is + n, wanted + n);
+	}
 	create_expect_no_leftovers(fx);
 }
 
@@ -248,6 +255,36 @@ static void test_W11_failure_after_a_crash_leaves_nothing(void **state)
 	fail_msg("it never came to its end");
 }
 
+/* Git cannot list any worktree while one is half-made: others must be able to go on all the same. */
+static void test_W1_half_made_registration_does_not_stop_others(void **state)
+{
+	struct fixture *fx = *state;
+	prepare(fx);
+	json_auto_t *args = crash_args(fx);
+	autofree char *clause = xasprintf("*' worktree add '*)\n"
+					  "	PATH=\"${PATH#*:}\" git \"$@\" >/dev/null 2>&1\n"
+					  "	: >'%s/worktrees/feat-a/commondir'\n"
+					  "	printf %%040d 0 >'%s/worktrees/feat-a/HEAD'\n"
+					  "	kill -9 -$(ps -o pgid= -p $$ | tr -d ' ');;",
+					  fx->common, fx->common);
+	create_git_shim(fx, clause);
+	pid_t pid = start_worker(args);
+	create_git_shim(fx, NULL);
+	assert_true(reap_worker(pid));
+	assert_int_not_equal(fx_try(fx->repo, NULL, (const char *const[]){"git", "worktree", "list", NULL}),
+			     0);
+	json_auto_t *other = create_args(fx, "wt-000000000002", "other");
+	json_auto_t *made = NULL;
+	autoerror err = {0};
+	if (repo_create(other, &made, &err))
+		fail_msg("%s", err.message);
+	json_auto_t *again = NULL;
+	if (repo_create(args, &again, &err))
+		fail_msg("%s", err.message);
+	assert_string_equal(json_str(again, "path"), json_str(args, "path"));
+	create_expect_no_leftovers(fx);
+}
+
 /* A branch that somebody made between the crash and the repetition is theirs. */
 static void test_W8_branch_made_after_a_crash_is_not_ours(void **state)
 {
@@ -302,6 +339,7 @@ int main(void)
 		fx_test(test_W11_create_killed_at_each_step),
 		fx_test(test_W11_killed_while_taking_back),
 		fx_test(test_W11_failure_after_a_crash_leaves_nothing),
+		fx_test(test_W1_half_made_registration_does_not_stop_others),
 		fx_test(test_W8_branch_made_after_a_crash_is_not_ours),
 		fx_test(test_W8_worktree_made_after_a_crash_is_not_ours),
 	};
