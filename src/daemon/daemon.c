@@ -220,13 +220,14 @@ static void say_ready(int fd, const struct error *err)
 
 static void shut_down(struct daemon *d)
 {
+	/* First of all, so that whoever comes now waits for the next daemon instead of queueing for this one. */
+	(void)unlink(d->paths.socket); /* a new daemon replaces it anyway */
 	conn_close_all(d);
 	watch_stop_all(d);
 	tmux_free(d->tmux);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);
-	(void)unlink(d->paths.socket); /* a new daemon removes it too */
 	/* What is still under way belongs to the next daemon; a few turns let the handles close. */
 	for (int i = 0; i < 8; i++)
 		(void)uv_run(&d->loop, UV_RUN_NOWAIT);
