@@ -35,6 +35,7 @@
 	X(status)                                                                                            \
 	X(log)                                                                                               \
 	X(config)                                                                                            \
+	X(doctor)                                                                                            \
 	X(stop)                                                                                              \
 	X(completion)                                                                                        \
 	X(hook)                                                                                              \
