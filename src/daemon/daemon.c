@@ -220,7 +220,8 @@ static void say_ready(int fd, const struct error *err)
 
 static void shut_down(struct daemon *d)
 {
-	/* First of all, so that whoever comes now waits for the next daemon instead of queueing for this one. */
+	/* First of all, so that whoever comes now waits for the next daemon instead of queueing for this one.
+	 */
 	(void)unlink(d->paths.socket); /* a new daemon replaces it anyway */
 	conn_close_all(d);
 	watch_stop_all(d);
@@ -256,6 +257,7 @@ int daemon_main(int ready_fd)
 			      err.hint ? err.hint : "");
 		return error_kind((enum error_code)code)->exit_code;
 	}
+	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);
 	turn_arm_timer(&d);

@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "daemon/call.h"
+#include "daemon/worker.h"
 #include "flow/effects.h"
+#include "os/file.h"
 #include "os/proc.h"
 #include "term/launch.h"
 #include "term/term.h"
@@ -245,6 +248,35 @@ static void start_kill(struct action *a)
 	autoerror err = {0};
 	if (term_kill(tmux_of(a->daemon), &proof, killed, a, &err))
 		finish_error(a, &err);
+}
+
+void runner_ended(struct daemon *d, int64_t effect)
+{
+	autofree char *id = xasprintf("%lld", (long long)effect);
+	autofree char *path = worker_lock_path(d->paths.home, id);
+	(void)unlink(path); /* effects on terminals have none */
+}
+
+static int sweep_lock(const char *name, int type, void *data, struct error *err)
+{
+	struct daemon *d = data;
+	long long id = 0;
+	(void)type;
+	(void)err;
+	if (sscanf(name, "effect-%lld.lock", &id) != 1)
+		return 0;
+	const char *state = effect_state(d->store, id, NULL);
+	if (!state || (strcmp(state, "pending") != 0 && strcmp(state, "started") != 0))
+		runner_ended(d, id);
+	return 0;
+}
+
+void runner_sweep(struct daemon *d)
+{
+	autofree char *dir = worker_lock_dir(d->paths.home);
+	if (dir_each(dir, sweep_lock, d, NULL)) {
+		/* no effect ever ran, or a lock stays, which harms nobody */
+	}
 }
 
 void runner_start(struct daemon *d, struct effect *effect)

@@ -22,6 +22,10 @@ enum { WORKERS_MAX = 8 };
 void runner_start(struct daemon *d, struct effect *effect);
 /* Starts the read-only work that a parked call asked for. */
 void runner_work(struct daemon *d, struct call *call);
+/* An effect's end is on record, so nobody will wait for its lock any more: it goes. */
+void runner_ended(struct daemon *d, int64_t effect);
+/* At the start: the locks that effects left which had ended when the daemon was killed. */
+void runner_sweep(struct daemon *d);
 /* A worker has ended: starts work that waited for its place. */
 void runner_next(struct daemon *d);
 void finished_free(struct finished *f);

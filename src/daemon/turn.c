@@ -110,6 +110,18 @@ static int run_checked(struct call *call, json_t **ret, struct error *err)
 	return code ? code : op_run(&call->op, ret, err);
 }
 
+/* A key is its caller's own. Who registers is somebody else after it; what stays is the process. */
+static int64_t caller_hash(const struct call *call)
+{
+	const char *peer = call->caller.peer_id;
+	const struct proc_chain *chain = call->op.chain;
+	if (!(call->op.op->flags & OP_IDENTIFIES))
+		return (int64_t)text_hash(peer, strlen(peer));
+	return chain && chain->n ? (int64_t)text_hash((const char *)&chain->at[0].start_time,
+						      sizeof(chain->at[0].start_time))
+				 : 0;
+}
+
 static void run_call(struct daemon *d, struct call *call)
 {
 	struct store *s = d->store;
@@ -118,8 +130,8 @@ static void run_call(struct daemon *d, struct call *call)
 	store_save(s);
 	conn_identify(d, call->conn, &call->caller, &call->op.chain);
 	call->op.caller = &call->caller;
-	call->fingerprint ^=
-		call->begun ? 0 : (int64_t)text_hash(call->caller.peer_id, strlen(call->caller.peer_id));
+	if (!call->begun)
+		call->fingerprint ^= caller_hash(call);
 	if (answered_before(call)) {
 		store_keep(s);
 		return;
@@ -261,8 +273,10 @@ static void run_calls(struct daemon *d, struct list *done)
 static void after_commit(struct daemon *d, struct list *calls, struct effect *effects, size_t n)
 {
 	list_for_each_safe (pos, &d->finished) {
+		struct finished *f = list_entry(pos, struct finished, link);
+		runner_ended(d, f->effect.id);
 		list_remove(pos);
-		finished_free(list_entry(pos, struct finished, link));
+		finished_free(f);
 	}
 	watch_drop_ended(d);
 	heed_events(d);

@@ -85,10 +85,20 @@ static int read_input(json_t **ret, struct error *err)
 	return json_parse(strbuf_str(&text), text.len, ret, err);
 }
 
+char *worker_lock_dir(const char *home)
+{
+	return path_join(home, "run");
+}
+
+char *worker_lock_path(const char *home, const char *effect)
+{
+	return xasprintf("%s/run/effect-%s.lock", home, effect);
+}
+
 static int lock_effect(const char *home, const char *effect, int *ret_fd, struct error *err)
 {
-	autofree char *dir = xasprintf("%s/run", home);
-	autofree char *path = xasprintf("%s/effect-%s.lock", dir, effect);
+	autofree char *dir = worker_lock_dir(home);
+	autofree char *path = worker_lock_path(home, effect);
 	int code = dir_make_private(dir, err);
 	return code ? code : lock_take(path, LOCK_WAIT | LOCK_INHERIT, ret_fd, err);
 }

@@ -9,5 +9,8 @@
 
 /* `effect` is the effect's id as text, or NULL for work that changes nothing. `home` is the state folder. */
 int worker_main(const char *home, const char *kind, const char *effect);
+/* The folder of those locks, and the lock of one effect; caller frees. */
+char *worker_lock_dir(const char *home);
+char *worker_lock_path(const char *home, const char *effect);
 
 #endif

@@ -210,7 +210,7 @@ const struct op op_register_peer = {
 			{0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,
-	.flags = OP_CHANGES | OP_LOCAL,
+	.flags = OP_CHANGES | OP_LOCAL | OP_IDENTIFIES,
 	.handle = handle_register,
 };
 
@@ -230,7 +230,7 @@ const struct op op_end_session = {
 	.params = (const struct op_param[]){{0}},
 	.result = "{}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES | OP_LOCAL,
+	.flags = OP_CHANGES | OP_LOCAL | OP_IDENTIFIES,
 	.handle = handle_session_end,
 };
 
