@@ -13,8 +13,6 @@
 #include "ops/table.h"
 #include "store/outbox.h"
 
-enum { TEXT_MAX = 4096, LIST_MAX = 200 };
-
 const struct op *op_find(const char *name)
 {
 	for (size_t i = 0; op_table[i]; i++)
@@ -35,7 +33,7 @@ static int check_text(const struct op_param *p, const json_t *value, struct erro
 {
 	if (!json_is_string(value))
 		return error_set(err, ERR_INVALID, "'%s' must be a text", p->name);
-	size_t max = p->max ? (size_t)p->max : TEXT_MAX;
+	size_t max = p->max ? (size_t)p->max : OP_TEXT_MAX;
 	size_t len = json_string_length(value);
 	if (len > max)
 		return error_set(err, ERR_TOO_LARGE, "'%s' has %zu bytes; at most %zu are allowed", p->name,
@@ -60,7 +58,7 @@ static int check_texts(const struct op_param *p, const json_t *value, struct err
 {
 	if (!json_is_array(value))
 		return error_set(err, ERR_INVALID, "'%s' must be a list of texts", p->name);
-	size_t max = p->max ? (size_t)p->max : LIST_MAX;
+	size_t max = p->max ? (size_t)p->max : OP_LIST_MAX;
 	if (json_array_size(value) > max)
 		return error_set(err, ERR_TOO_LARGE, "'%s' has more than %zu entries", p->name, max);
 	struct op_param entry = {.name = p->name, .flags = p->flags};

@@ -35,6 +35,8 @@ enum op_param_flags {
 	OP_MULTILINE = 1 << 1, /* text that may hold newlines */
 };
 
+enum { OP_TEXT_MAX = 4096, OP_LIST_MAX = 200 }; /* where a parameter sets no limit of its own */
+
 struct op_param {
 	const char *name;
 	enum op_type type;
