@@ -16,11 +16,14 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/spawn.h"
 #include "repo/git.h"
 #include "repo/land_file.h"
+
+enum { COMMAND_SHOWN = 200 }; /* bytes of a command in a reason */
 
 struct gate {
 	const struct gate_spec *spec;
@@ -161,9 +164,9 @@ static int gate_open(const struct gate_spec *spec, struct gate *g, struct error 
 	g->index = path_join(s->path, "index");
 	g->env = gate_env(g->tree);
 	git_at(s->common_dir, s->common_dir, g->tree, &g->git);
-	/* The worker's own locks are inherited by its children, and whoever has one can let it go. */
-	(void)close_range(STDERR_FILENO + 1, UINT_MAX,
-			  CLOSE_RANGE_CLOEXEC); /* Linux >= 5.11, so always there */
+	/* The worker's own locks are inherited by its children, and whoever has one can let it go. From Linux
+	 * 5.11 on this cannot fail. */
+	(void)close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
 	int r = dir_make(spec->log_dir, 0700, err);
 	if (r == 0)
 		r = add_worktree(g, err);
@@ -342,13 +345,17 @@ static void note_run(json_t *record, int status, int64_t seconds)
 static char *failure_text(const struct gate *g, const json_t *record, int status)
 {
 	const char *command = json_str(record, "command"), *log = json_str(record, "log");
+	autostrbuf shown = STRBUF_INIT(4 * COMMAND_SHOWN + 16);
+	size_t len = strlen(command);
+	text_escape(command, len > COMMAND_SHOWN ? COMMAND_SHOWN : len, false, &shown);
+	strbuf_addstr(&shown, len > COMMAND_SHOWN ? "…" : "");
 	json_int_t tries = json_int(record, "tries", 0);
 	autofree char *how = status == -1   ? xasprintf("did not end within %lld s",
 							(long long)(g->spec->timeout / USEC_PER_SEC))
 			     : status == -2 ? xstrdup("could not be started: there is no such program")
 			     : status > 128 ? xasprintf("was ended by signal %d", status - 128)
 					    : xasprintf("failed with status %d", status);
-	return xasprintf("the gate `%s` %s (%lld %s); see %s", command, how, (long long)tries,
+	return xasprintf("the gate `%s` %s (%lld %s); see %s", strbuf_str(&shown), how, (long long)tries,
 			 tries == 1 ? "try" : "tries", log);
 }
 

@@ -179,38 +179,52 @@ static bool is_ours(const struct land_checkout *c, const struct land_diff_entry 
 	       land_checkout_git(c, LAND_TRIAL, 0, args, NULL, NULL, NULL, NULL) == 0 && begins(file, fresh);
 }
 
-/* Writes again what a kill left missing or half written, and what read-tree did not get to. */
-static int rewrite(const struct land_checkout *c, const struct land_diff *diff, const bool *changed,
-		   struct error *err)
+/* Writes the files (NUL-terminated paths) from the trial. Git stops at the first whose filter fails; then
+ * they are written one by one. What cannot be written is listed as left. */
+static int write_files(const struct land_checkout *c, const struct strbuf *paths, struct error *err)
 {
-	const char *const args[] = {"checkout-index", "-f", "-u", "-q", "-z", "--stdin", NULL};
+	const char *const all[] = {"checkout-index", "-f", "-u", "-q", "-z", "--stdin", NULL};
+	int status = 0;
+	int r = paths->len ? land_checkout_git(c, LAND_TRIAL, GIT_QUIET, all, paths, NULL, &status, err) : 0;
+	if (r || status == 0)
+		return r;
+	const char *p = strbuf_str(paths), *end = p + paths->len;
+	for (; p < end && r == 0; p += strlen(p) + 1) {
+		const char *const one[] = {"checkout-index", "-f", "-u", "-q", "--", p, NULL};
+		r = land_checkout_git(c, LAND_TRIAL, GIT_QUIET, one, NULL, NULL, &status, err);
+	}
+	return r;
+}
+
+/* Writes again what a kill left missing or half written and, if read-tree gave up, what it did not get to. */
+static int rewrite(const struct land_checkout *c, const struct land_diff *diff, const bool *changed,
+		   bool gave_up, struct error *err)
+{
 	autofree bool *differs = xcalloc(diff->n + 1, sizeof(bool));
 	autostrbuf ours = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int status, r = mark_differing(c, diff, differs, err);
+	int r = mark_differing(c, diff, differs, err);
 	for (size_t i = 0; r == 0 && i < diff->n; i++) {
 		const struct land_diff_entry *e = &diff->at[i];
-		bool clean = !changed[i] && e->in_old;
+		bool clean = gave_up && !changed[i] && e->in_old;
 		if (differs[i] && e->in_new && is_ours(c, e, clean)) {
 			strbuf_add(&ours, e->path, strlen(e->path) + 1);
 		} else if (clean && !e->in_new && !e->submodule) {
 			autofree char *file = path_join(c->path, e->path);
-			(void)unlink(file); /* usually gone; what cannot go is listed as left */
+			(void)unlink(file); /* perhaps gone; what cannot go is listed as left */
 		}
 	}
-	/* Its status only says that a filter failed: what is not written is listed as left. */
-	return r || !ours.len ? r
-			      : land_checkout_git(c, LAND_TRIAL, GIT_QUIET, args, &ours, NULL, &status, err);
+	return r ? r : write_files(c, &ours, err);
 }
 
 /* Lists what still differs from the new commit. */
-static int list_left(const struct land_checkout *c, const struct land_diff *diff, const bool *changed,
-		     json_t *left, struct error *err)
+static int list_left(const struct land_checkout *c, const struct land_diff *diff, json_t *left,
+		     struct error *err)
 {
 	autofree bool *differs = xcalloc(diff->n + 1, sizeof(bool));
 	int r = mark_differing(c, diff, differs, err);
 	for (size_t i = 0; r == 0 && i < diff->n; i++) {
 		const struct land_diff_entry *e = &diff->at[i];
-		bool kept = changed[i] && !e->in_new && !e->submodule && is_there(c, e->path);
+		bool kept = !e->in_new && !e->submodule && is_there(c, e->path);
 		if (!differs[i] && !kept)
 			continue;
 		json_t *file = json_lossy_string(e->path, strlen(e->path));
@@ -220,9 +234,9 @@ static int list_left(const struct land_checkout *c, const struct land_diff *diff
 	return r;
 }
 
-/* Moves the trial to the new commit, with files as far as they are not changed by others. */
+/* Moves the trial to the new commit, and the files that nobody has changed, unless it gives up on files. */
 static int move_trial(struct land_checkout *c, const struct land_diff *diff, const char *from, const char *to,
-		      bool *changed, struct error *err)
+		      bool *changed, bool *ret_gave_up, struct error *err)
 {
 	enum { TRIES = 3 }; /* an editor may save the next file between two steps */
 	for (int i = 0; i < TRIES; i++) {
@@ -232,6 +246,7 @@ static int move_trial(struct land_checkout *c, const struct land_diff *diff, con
 	}
 	/* A filter fails, say. The index has to be right in any case: with it behind the branch, the next
 	 * commit would take the landing back. */
+	*ret_gave_up = true;
 	return read_tree_without(c, diff, NULL, from, to, err);
 }
 
@@ -239,14 +254,15 @@ int land_checkout_finish(struct land_checkout *c, const struct land_diff *diff, 
 			 const char *to, json_t *left, struct error *err)
 {
 	autofree bool *changed = xcalloc(diff->n + 1, sizeof(bool));
+	bool gave_up = false;
 	int r = land_checkout_try(c, err);
 	if (r == ERR_NOT_FOUND)
 		return 0;
 	if (r == 0)
-		r = move_trial(c, diff, from, to, changed, err);
+		r = move_trial(c, diff, from, to, changed, &gave_up, err);
 	if (r == 0)
-		r = rewrite(c, diff, changed, err);
+		r = rewrite(c, diff, changed, gave_up, err);
 	if (r == 0)
-		r = list_left(c, diff, changed, left, err);
+		r = list_left(c, diff, left, err);
 	return r ? r : install(c, err);
 }

@@ -38,7 +38,8 @@ struct build {
 	struct land_committer committer;
 	struct land_log log;
 	char *onto, *head, *fork; /* commits, full hex */
-	bool recorded;		  /* fork is the recorded one, not git's merge base */
+	char *landed_base;	  /* the recorded fork point, if it has landed in another form; else NULL */
+	bool recorded;		  /* fork is that one, not git's merge base */
 	char *onto_tree;
 	char *tree, *commit; /* what was built; NULL before */
 	json_t *files;	     /* conflicts, or NULL */
@@ -54,6 +55,7 @@ static void build_release(struct build *b)
 	free(b->onto);
 	free(b->head);
 	free(b->fork);
+	free(b->landed_base);
 	free(b->onto_tree);
 	free(b->tree);
 	free(b->commit);
@@ -159,28 +161,30 @@ static int merge_base(const struct git *g, const char *a, const char *b, char **
 	return 0;
 }
 
-/* Moves b->fork from git's merge base to the recorded fork point, if that one has landed in another form. */
+/* Finds out whether the recorded fork point has landed in another form: what leads to it is then not landed
+ * again. It is the merge base too, unless the branch has merged the target since. */
 static int apply_recorded_fork(struct build *b, struct error *err)
 {
 	const char *recorded = json_str(b->args, "base_commit");
-	autofree char *base = NULL, *common = NULL;
+	autofree char *base = NULL, *in_head = NULL, *in_onto = NULL;
 	struct landed landed = {0};
 	if (!recorded || git_commit_of(&b->git, recorded, &base, NULL))
 		return 0; /* gone with a branch that was thrown away: git's merge base serves */
-	int r = merge_base(&b->git, base, b->head, &common, err);
-	if (r || !common || strcmp(common, base) != 0)
+	int r = merge_base(&b->git, base, b->head, &in_head, err);
+	if (r || !in_head || strcmp(in_head, base) != 0)
 		return r; /* the branch was moved elsewhere meanwhile */
-	free(common);
-	common = NULL;
-	r = merge_base(&b->git, base, b->onto, &common, err);
-	if (r || (common && strcmp(common, base) == 0))
-		return r; /* in the target itself: git's merge base is at or after it */
+	r = merge_base(&b->git, base, b->onto, &in_onto, err);
+	if (r || !in_onto || strcmp(in_onto, base) == 0)
+		return r; /* it is in the target itself: git's merge base is there, or later */
 	r = landed_test(&b->git, b->onto, base, &landed, err);
 	if (r || landed.value != TRUTH_YES)
 		return r;
-	free(b->fork);
-	b->fork = TAKE_PTR(base);
-	b->recorded = true;
+	b->recorded = strcmp(in_onto, b->fork) == 0;
+	if (b->recorded) {
+		free(b->fork);
+		b->fork = xstrdup(base);
+	}
+	b->landed_base = TAKE_PTR(base);
 	return 0;
 }
 
@@ -220,8 +224,11 @@ static void set_conflict(struct build *b, json_t *files, const char *what)
 {
 	autostrbuf text = STRBUF_INIT(64 << 10);
 	size_t n = json_array_size(files);
-	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++)
-		strbuf_addf(&text, "%s%s", i ? ", " : "", json_string_value(json_array_get(files, i)));
+	for (size_t i = 0; i < n && i < NAMES_SHOWN; i++) {
+		const json_t *name = json_array_get(files, i);
+		strbuf_addstr(&text, i ? ", " : "");
+		text_escape(json_string_value(name), json_string_length(name), false, &text);
+	}
 	if (n > NAMES_SHOWN)
 		strbuf_addf(&text, " and %zu more", n - NAMES_SHOWN);
 	strbuf_addf(&text, " %s with %s", n == 1 ? "conflicts" : "conflict", what);
@@ -367,7 +374,8 @@ static int build_replay(struct build *b, enum outcome *ret, struct error *err)
 static int build_commit(struct build *b, enum outcome *ret, struct error *err)
 {
 	const char *how = json_str(b->args, "how");
-	int r = land_log_read(&b->git, b->fork, b->onto, b->head, &b->log, err);
+	int r = land_log_read(&b->git, b->landed_base ? b->landed_base : b->fork, b->onto, b->head, &b->log,
+			      err);
 	if (r)
 		return r;
 	if (how && strcmp(how, "rebase") == 0)

@@ -26,6 +26,13 @@ static const char work_folder[] = "coppice-land.d";
 static const char *const option_keys[LAND_OPTIONS] = {"core.sparseCheckout", "core.sparseCheckoutCone",
 						      "index.sparse"};
 
+bool land_checkout_pending(const char *common_dir)
+{
+	autofree char *work = path_join(common_dir, work_folder);
+	struct stat st;
+	return lstat(work, &st) == 0;
+}
+
 void land_checkout_clear(const char *common_dir)
 {
 	autofree char *work = path_join(common_dir, work_folder);
@@ -138,8 +145,19 @@ static int write_in(const char *dir, const char *name, const char *text, struct 
 	return file_replace(path, line, strlen(line), 0600, err);
 }
 
+/* The worktree's own refs, which git consults even for full ids; nothing is written through the link. */
+static int link_refs(const struct land_checkout *c, const char *name, struct error *err)
+{
+	autofree char *from = path_join(c->git_dir, name), *to = path_join(c->git.git_dir, name);
+	struct stat st;
+	if (lstat(from, &st) < 0)
+		return 0;
+	return symlink(from, to) < 0 ? error_errno(err, errno, "cannot link %s", to) : 0;
+}
+
 static int make_stand_in(struct land_checkout *c, struct error *err)
 {
+	static const char *const refs[] = {"refs", "reftable"};
 	autofree char *info = path_join(c->git.git_dir, "info");
 	autofree char *from = path_join(c->git_dir, "info/sparse-checkout"),
 		      *to = path_join(info, "sparse-checkout");
@@ -149,6 +167,8 @@ static int make_stand_in(struct land_checkout *c, struct error *err)
 		r = write_in(c->git.git_dir, "HEAD", "ref: refs/heads/.none", err);
 	if (r == 0) /* some of git looks here, whatever GIT_COMMON_DIR says */
 		r = write_in(c->git.git_dir, "commondir", c->git.common_dir, err);
+	for (size_t i = 0; i < ARRAY_SIZE(refs) && r == 0; i++)
+		r = link_refs(c, refs[i], err);
 	if (r == 0)
 		r = dir_each(c->git_dir, copy_shared_index, c, err);
 	if (r)

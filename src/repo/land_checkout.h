@@ -40,6 +40,8 @@ void land_checkout_init(const char *common_dir, const char *git_dir, const char 
 			struct land_checkout *ret);
 /* Frees; does not unlock. */
 void land_checkout_release(struct land_checkout *c);
+/* Whether a kill may have left something of any checkout. */
+bool land_checkout_pending(const char *common_dir);
 /* Removes what a kill may have left of any checkout, when none is locked any more. */
 void land_checkout_clear(const char *common_dir);
 

@@ -38,8 +38,8 @@ void land_refuse(json_t *refusals, const char *checkout, const char *file, const
 
 /* ---- operations ---- */
 
-/* In an admin folder: what says that an operation is in progress, and the file in it (or itself) that
- * names the branch to go back to. */
+/* In an admin folder: what says that an operation is in progress, and the file that names the branch which it
+ * will move at its end. A bisect moves none. */
 static const struct {
 	const char *file;
 	const char *branch_file; /* NULL: HEAD stays on the branch meanwhile */
@@ -51,7 +51,6 @@ static const struct {
 	{"CHERRY_PICK_HEAD", NULL, "a cherry-pick is in progress"},
 	{"REVERT_HEAD", NULL, "a revert is in progress"},
 	{"sequencer", NULL, "a series of cherry-picks or reverts is in progress"},
-	{"BISECT_LOG", "BISECT_START", "a bisect is in progress"},
 };
 
 static bool names_branch(const char *git_dir, const char *file, const char *branch)

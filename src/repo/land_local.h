@@ -11,7 +11,7 @@
 
 /* Which branch's operation is in progress in a worktree: NULL for none, else words for people such as
  * "a rebase is in progress"; static. For a worktree whose HEAD is detached, only an operation that will
- * go back to `branch` counts. */
+ * move `branch` at its end counts. */
 const char *land_operation(const char *git_dir, const char *branch, bool detached);
 
 /* Appends {"checkout", "file", "why"} for each local change that the move would touch: staged, modified or

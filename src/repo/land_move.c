@@ -190,13 +190,13 @@ static int recover_checkout(struct move *m, const struct git_worktree *w, const 
 	struct land_checkout c;
 	land_checkout_init(m->common_dir, w->git_dir, path, m->journal.fd, &c);
 	bool owned = land_checkout_owns(&c), behind = owned;
-	bool ours = is_folder(path) && w->branch && strcmp(w->branch, m->journal.target) == 0;
+	bool follows = moved && is_folder(path) && w->branch && strcmp(w->branch, m->journal.target) == 0;
 	int r = 0;
 	if (owned)
 		r = land_checkout_lock(&c, err);
-	else if (moved && ours)
+	else if (follows)
 		r = take_up(m, &c, tip, &behind, err);
-	if (r == 0 && moved && ours && behind)
+	if (r == 0 && follows && behind)
 		r = land_checkout_finish(&c, &m->diff, m->journal.from, tip, m->left, err);
 	if (r == 0 || !owned)
 		land_checkout_unlock(&c);
@@ -211,20 +211,29 @@ static int end(struct move *m, struct error *err)
 	return land_journal_end(&m->journal, err);
 }
 
+/* Whether the target has moved as the journal says, to where it is now, and what that changes. */
+static int look_at_target(struct move *m, char **ret_tip, bool *ret_moved, struct error *err)
+{
+	const struct land_journal *j = &m->journal;
+	int r = clear_ref_locks(m, err);
+	if (r == 0)
+		r = git_branch_tip(&m->git, j->target, ret_tip, err);
+	if (r == 0)
+		r = has_moved(&m->git, *ret_tip, j->from, j->to, ret_moved, err);
+	if (r == 0 && *ret_moved)
+		r = land_diff_read(&m->git, j->from, *ret_tip, &m->diff, err);
+	return r;
+}
+
 /* Brings what the journal tells of to its end. */
 static int recover(struct move *m, struct error *err)
 {
 	autofree char *tip = NULL;
 	bool moved = false;
-	if (!m->journal.id)
+	/* Without a journal there are only locks to let go, if a power loss took the journal and not them. */
+	if (!m->journal.id && !land_checkout_pending(m->common_dir))
 		return 0;
-	int r = clear_ref_locks(m, err);
-	if (r == 0)
-		r = git_branch_tip(&m->git, m->journal.target, &tip, err);
-	if (r == 0)
-		r = has_moved(&m->git, tip, m->journal.from, m->journal.to, &moved, err);
-	if (r == 0 && moved)
-		r = land_diff_read(&m->git, m->journal.from, tip, &m->diff, err);
+	int r = m->journal.id ? look_at_target(m, &tip, &moved, err) : 0;
 	if (r == 0)
 		r = git_worktrees(&m->git, &m->worktrees, err);
 	for (size_t i = 0; r == 0 && i < m->worktrees.n; i++)

@@ -15,7 +15,8 @@
  * Result, when the target is at `new`, or was and has moved on from there:
  *	{"moved": true, "checkouts": [path], "left": [{"checkout","file"}]}
  * `checkouts` follow the target; `left` is usually empty: files that somebody edited in the very moment
- * (or between a kill and the next run), which keep their content and now differ from the target.
+ * (or between a kill and the next run), or whose filter failed. They are as they were, and show up as
+ * changes against the target.
  *
  * Or, with nothing changed:
  *	{"moved": false, "reason", "now", "files": [{"checkout","file","why"}], "message"}

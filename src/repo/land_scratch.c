@@ -105,8 +105,10 @@ static bool worktree_is_gone(const char *entry)
 	int r = file_read(file, &text, NULL);
 	if (r)
 		return r == ERR_NOT_FOUND; /* a kill between the folder and this file */
-	autofree char *path = strbuf_detach(&text);
-	path[strcspn(path, "\n")] = '\0';
+	autofree char *line = strbuf_detach(&text);
+	line[strcspn(line, "\n")] = '\0';
+	autofree char *path =
+		*line == '/' ? xstrdup(line) : path_join(entry, line); /* git 2.48 may write it so */
 	struct stat st;
 	return lstat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }

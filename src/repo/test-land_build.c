@@ -409,24 +409,31 @@ static void test_built_upon_another_commit(void **state)
 	assert_line(first, fx_git_line(fx->repo, "rev-parse", parent));
 }
 
-/* parent is cut from main, child from parent; parent lands squashed and main goes on in the same lines. */
-static void test_child_of_a_squashed_parent_lands_its_own_commits(void **state)
+/* parent is cut from main, child from parent; parent lands squashed and main goes on in the same lines. The
+ * recorded fork point, caller frees; `ret_child` is child's worktree. */
+static char *squashed_parent(const struct fixture *fx, char **ret_child)
 {
-	const struct fixture *fx = *state;
-	static const char *const hows[] = {"squash", "rebase"};
 	autofree char *parent = land_branch(fx, "parent", "main");
 	fx_write(parent, "p", "1\n2\n3\n");
 	land_as(parent, "Bo", "bo@x", "parent 1");
 	fx_write(parent, "p", "1\n2\n3\n4\n");
 	land_as(parent, "Bo", "bo@x", "parent 2");
-	autofree char *fork = fx_git_line(fx->repo, "rev-parse", "parent");
-	autofree char *child = land_branch(fx, "child", "parent");
+	char *child = land_branch(fx, "child", "parent");
 	fx_write(child, "c", "c\n");
 	land_as(child, "Cy", "cy@x", "child");
 	autofree char *landed = land_commit_of(fx, "parent");
 	fx_git(fx->repo, "reset", "-q", "--hard", landed);
 	fx_write(fx->repo, "p", "1\n2\nthree\n4\n");
 	land_as(fx->repo, "Di", "di@x", "after");
+	*ret_child = child;
+	return fx_git_line(fx->repo, "rev-parse", "parent");
+}
+
+static void test_child_of_a_squashed_parent_lands_its_own_commits(void **state)
+{
+	const struct fixture *fx = *state;
+	static const char *const hows[] = {"squash", "rebase"};
+	autofree char *child = NULL, *fork = squashed_parent(fx, &child);
 	for (size_t i = 0; i < ARRAY_SIZE(hows); i++) {
 		json_t *args = land_args(fx, "child");
 		set(args, "base_commit", fork);
@@ -438,6 +445,26 @@ static void test_child_of_a_squashed_parent_lands_its_own_commits(void **state)
 		assert_line("Cy child", fx_git_line(fx->repo, "log", "-1", "--format=%an %s", commit));
 		assert_line("c", fx_git_line(fx->repo, "diff", "--name-only", "main", commit));
 	}
+}
+
+/* Since then the child has merged main, and main changed those lines again: what the child took over from
+ * main is not its own change. */
+static void test_recorded_fork_gives_way_to_a_later_merge(void **state)
+{
+	const struct fixture *fx = *state;
+	autofree char *child = NULL, *fork = squashed_parent(fx, &child);
+	const char *const merge[] = {"git", "merge", "-q", "-X", "theirs", "-m", "merge main", "main", NULL};
+	assert_int_equal(fx_try(child, NULL, merge), 0);
+	fx_write(fx->repo, "p", "1\n2\nTHREE\n4\n");
+	land_as(fx->repo, "Di", "di@x", "again");
+	json_t *args = land_args(fx, "child");
+	set(args, "base_commit", fork);
+	json_auto_t *built = land_built(args);
+	assert_string_equal(json_str(built, "result"), "passed");
+	assert_string_not_equal(json_str(built, "fork"), fork);
+	assert_line("Cy child",
+		    fx_git_line(fx->repo, "log", "-1", "--format=%an %s", json_str(built, "commit")));
+	assert_line("c", fx_git_line(fx->repo, "diff", "--name-only", "main", json_str(built, "commit")));
 }
 
 /* The same, but the parent has not landed: then the child brings the parent along, as git would. */
@@ -479,6 +506,7 @@ int main(void)
 		land_test(test_replace_refs_change_nothing),
 		land_test(test_built_upon_another_commit),
 		land_test(test_child_of_a_squashed_parent_lands_its_own_commits),
+		land_test(test_recorded_fork_gives_way_to_a_later_merge),
 		land_test(test_unlanded_parent_is_not_dropped),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

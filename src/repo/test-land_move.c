@@ -419,6 +419,54 @@ static void test_filters_line_ends_and_sparse_checkouts(void **state)
 	assert_false(fx_exists(fx->repo, "out"));
 }
 
+/* What fails is only noticed when the target has moved: all but that file is right, and it is named. */
+static void test_failing_filter_is_told_and_harms_no_other_file(void **state)
+{
+	const struct fixture *fx = *state;
+	fx_write(fx->repo, "old", "x\n");
+	land_as(fx->repo, LAND_USER, LAND_EMAIL, "old");
+	autofree char *feat = land_branch(fx, "feat", "main");
+	fx_write(feat, ".gitattributes", "bad filter=bad\n");
+	fx_write(feat, "bad", "b\n");
+	fx_write(feat, "file", "new\n");
+	fx_write(feat, "zeta", "z\n");
+	fx_git(feat, "rm", "-q", "old");
+	land_as(feat, "Bo", "bo@x", "change");
+	autofree char *built = land_commit_of(fx, "feat");
+	fx_git(fx->repo, "config", "filter.bad.smudge", "false");
+	fx_git(fx->repo, "config", "filter.bad.required", "true");
+	json_auto_t *ret = moved(move_args(fx, built));
+	assert_true(json_is_true(json_object_get(ret, "moved")));
+	const json_t *left = json_object_get(ret, "left");
+	assert_int_equal(json_array_size(left), 1);
+	assert_string_equal(json_str(json_array_get(left, 0), "file"), "bad");
+	assert_line("", fx_git_line(fx->repo, "diff", "--cached", "--name-only"));
+	assert_line("new\n", fx_read(fx->repo, "file"));
+	assert_line("z\n", fx_read(fx->repo, "zeta"));
+	assert_false(fx_exists(fx->repo, "old"));
+	assert_false(fx_exists(fx->common, "index.lock"));
+}
+
+static void test_submodules_move_as_entries(void **state)
+{
+	const struct fixture *fx = *state;
+	autofree char *was = fx_git_line(fx->repo, "rev-parse", "main");
+	autofree char *feat = land_branch(fx, "feat", "main");
+	autofree char *entry = xasprintf("160000,%s,sub", was);
+	fx_git(feat, "update-index", "--add", "--cacheinfo", entry);
+	fx_git(feat, "commit", "-q", "-m", "a submodule");
+	autofree char *built = land_commit_of(fx, "feat");
+	expect_moved(move_args(fx, built), fx->repo);
+	assert_line("", status_of(fx->repo));
+	/* It goes, and what somebody has put there stays. */
+	fx_write(fx->repo, "sub/work", "mine\n");
+	expect_moved(move_args(fx, was), fx->repo);
+	assert_line("mine\n", fx_read(fx->repo, "sub/work"));
+	/* It comes again: the folder is where the submodule's own repository would be. */
+	expect_moved(move_args(fx, built), fx->repo);
+	assert_line("mine\n", fx_read(fx->repo, "sub/work"));
+}
+
 /* A linked worktree may be in an agent's hands: what its own configuration says is not run, but whether it
  * is sparse is respected; so is a split index. */
 static void test_W3_linked_checkout_brings_no_filters(void **state)
@@ -481,6 +529,8 @@ int main(void)
 		land_test(test_missing_folders),
 		land_test(test_no_checkout_at_all),
 		land_test(test_filters_line_ends_and_sparse_checkouts),
+		land_test(test_failing_filter_is_told_and_harms_no_other_file),
+		land_test(test_submodules_move_as_entries),
 		land_test(test_W3_linked_checkout_brings_no_filters),
 		land_test(test_no_hook_of_the_repository_runs),
 	};
