@@ -69,6 +69,7 @@ static const char initial[] =
 	"CREATE TABLE job ("
 	" job_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT, state TEXT NOT NULL, reason TEXT,"
 	" branch TEXT, repo_id TEXT, plan_id TEXT, peer_id TEXT," /* peer_id: who is to do it, or does it */
+	" assigned INTEGER NOT NULL DEFAULT 0," /* 1: meant for that peer only, 0: for whoever claims it */
 	" attempt INTEGER NOT NULL DEFAULT 0, fence INTEGER NOT NULL DEFAULT 0,"
 	" max_attempts INTEGER NOT NULL DEFAULT 1, retry_state TEXT NOT NULL DEFAULT 'resume', backoff "
 	"INTEGER NOT NULL DEFAULT 0,"

@@ -138,7 +138,8 @@ static char *blocking_reason(struct store *s, const char *job_id)
 			       "SELECT job.job_id, job.title, job.state, job.reason FROM job_dep"
 			       " JOIN job ON job.job_id = job_dep.needs WHERE job_dep.job_id = ?"
 			       " AND job.state IN ('failed','cancelled','expired','blocked') AND (job.state "
-			       "<> 'blocked' OR job.attempt = 0)"
+			       "<> 'blocked' OR NOT EXISTS (SELECT 1 FROM attempt WHERE attempt.job_id = "
+			       "job.job_id AND attempt.ended_at IS NULL))"
 			       " ORDER BY job.job_id LIMIT 1",
 			       "s", job_id);
 	if (!query_next(&q))
@@ -255,25 +256,28 @@ int job_create(struct store *s, const struct job_spec *spec, char ret_id[ID_SIZE
 	struct job job = {.state = JOB_QUEUED};
 	store_new_id(s, "job", job.id);
 	copy_id(job.plan_id, spec->plan_id);
-	(void)db_run(
-		s,
-		"INSERT INTO job (job_id, title, text, state, branch, repo_id, plan_id, peer_id, "
-		"max_attempts,"
-		" retry_state, created_by, created_at, updated_at) VALUES (?,?,?,'queued',?,?,?,?,?,?,?,?,?)",
-		"sssssssissii", job.id, spec->title, spec->text, spec->branch, spec->repo_id, spec->plan_id,
-		spec->peer_id, (int64_t)(spec->max_attempts ? spec->max_attempts : 1),
-		spec->retry_state ? spec->retry_state : "resume", spec->created_by, store_now(s),
-		store_now(s));
+	(void)db_run(s,
+		     "INSERT INTO job (job_id, title, text, state, branch, repo_id, plan_id, peer_id, "
+		     "assigned, max_attempts,"
+		     " retry_state, created_by, created_at, updated_at) VALUES "
+		     "(?,?,?,'queued',?,?,?,?,?,?,?,?,?,?)",
+		     "sssssssiissii", job.id, spec->title, spec->text, spec->branch, spec->repo_id,
+		     spec->plan_id, spec->peer_id, (int64_t)(spec->peer_id != NULL),
+		     (int64_t)(spec->max_attempts ? spec->max_attempts : 1),
+		     spec->retry_state ? spec->retry_state : "resume", spec->created_by, store_now(s),
+		     store_now(s));
 	code = link_job(s, job.id, spec, err);
 	if (code)
 		return code;
 	json_t *data = json_pack("{s:s, s:s}", "job", job.id, "title", spec->title);
 	event_emit(s, "job.queued", job.id, spec->plan_id, data);
 	autofree char *blocked = blocking_reason(s, job.id);
-	if (blocked)
+	if (blocked) {
 		must_move(s, &job, JOB_BLOCKED, blocked);
-	else if (needs_met(s, job.id))
+		settle_dependants(s, job.id, JOB_BLOCKED); /* those of needed_by */
+	} else if (needs_met(s, job.id)) {
 		must_move(s, &job, JOB_READY, NULL);
+	}
 	memcpy(ret_id, job.id, ID_SIZE);
 	return 0;
 }
@@ -287,6 +291,10 @@ int job_claim(struct store *s, const char *job_id, const char *peer_id, enum job
 		return code;
 	if (job.peer_id[0] && (!peer_id || strcmp(job.peer_id, peer_id) != 0))
 		return error_set(err, ERR_REFUSED, "%s is meant for %s", job_id, job.peer_id);
+	if (job.plan_id[0] && to == JOB_RUNNING) {
+		code = error_set(err, ERR_REFUSED, "%s is handed out by its plan", job_id);
+		return error_hint(err, code, "see: coppice plan status %s", job.plan_id);
+	}
 	if (job.state != JOB_READY) {
 		code = error_set(err, ERR_CONFLICT, "%s is %s, not ready", job_id, names[job.state]);
 		return error_hint(err, code, "see what is ready: coppice job list --state ready");
@@ -321,12 +329,13 @@ static void fail_attempt(struct store *s, struct job *job, bool interrupted, con
 	int64_t used = db_int(s, 0, "SELECT count(*) FROM attempt WHERE job_id = ? AND state = 'failed'", "s",
 			      job->id);
 	int64_t allowed = db_int(s, 1, "SELECT max_attempts FROM job WHERE job_id = ?", "s", job->id);
-	if (job->cancel_requested)
-		must_move(s, job, JOB_CANCELLED, reason);
-	else if (interrupted || used < allowed)
-		must_move(s, job, JOB_READY, reason);
-	else
-		must_move(s, job, JOB_FAILED, reason);
+	enum job_state next = job->cancel_requested	      ? JOB_CANCELLED
+			      : interrupted || used < allowed ? JOB_READY
+							      : JOB_FAILED;
+	if (next == JOB_READY) /* what was anybody's is anybody's again */
+		(void)db_run(s, "UPDATE job SET peer_id = NULL WHERE job_id = ? AND assigned = 0", "s",
+			     job->id);
+	must_move(s, job, next, reason);
 }
 
 static int check_result(const struct job_change *change, struct error *err)
@@ -335,7 +344,9 @@ static int check_result(const struct job_change *change, struct error *err)
 		return error_set(err, ERR_TOO_LARGE, "a summary has at most %d bytes", JOB_SUMMARY_MAX);
 	if (change->reason && strlen(change->reason) > JOB_SUMMARY_MAX)
 		return error_set(err, ERR_TOO_LARGE, "a reason has at most %d bytes", JOB_SUMMARY_MAX);
-	if (change->artifacts && json_array_size(change->artifacts) > JOB_ARTIFACTS_MAX)
+	if (change->artifacts && !json_is_array(change->artifacts))
+		return error_set(err, ERR_INVALID, "artifacts are a list of {\"kind\",\"value\"}");
+	if (json_array_size(change->artifacts) > JOB_ARTIFACTS_MAX)
 		return error_set(err, ERR_TOO_LARGE, "a result has at most %d artifacts", JOB_ARTIFACTS_MAX);
 	autofree char *text = change->data ? json_text(change->data) : NULL;
 	if (text && strlen(text) > JOB_DATA_MAX)
@@ -367,9 +378,14 @@ static void store_result(struct store *s, const struct job *job, const struct jo
 		       (int64_t)i, json_str(a, "kind"), json_str(a, "value"));
 }
 
-static int check_fence(const struct job *job, int64_t fence, struct error *err)
+/* The fence must be that of an attempt under way. One that is over stays the job's newest until the next
+ * claim, and can change nothing all the same; a final state answers for itself. */
+static int check_fence(struct store *s, const struct job *job, int64_t fence, struct error *err)
 {
-	if (fence == job->fence && fence > 0)
+	bool newest = fence == job->fence && fence > 0;
+	if (newest &&
+	    (job_state_final(job->state) ||
+	     db_int(s, 0, "SELECT 1 FROM attempt WHERE fence = ? AND ended_at IS NULL", "i", fence)))
 		return 0;
 	int code = error_set(err, ERR_STALE_FENCE, "attempt with fence %lld of %s is over (now %lld)",
 			     (long long)fence, job->id, (long long)job->fence);
@@ -382,7 +398,7 @@ int job_update(struct store *s, const char *job_id, int64_t fence, const struct 
 	struct job job;
 	int code = job_get(s, job_id, &job, err);
 	if (!code)
-		code = check_fence(&job, fence, err);
+		code = check_fence(s, &job, fence, err);
 	if (!code)
 		code = check_result(change, err);
 	if (code)
@@ -411,8 +427,7 @@ void job_attempt_lost(struct store *s, const char *job_id, int64_t fence, bool i
 		      const char *reason)
 {
 	struct job job;
-	if (job_get(s, job_id, &job, NULL) || job.fence != fence || job_state_final(job.state) ||
-	    job.state == JOB_QUEUED || job.state == JOB_READY)
+	if (job_get(s, job_id, &job, NULL) || check_fence(s, &job, fence, NULL) || job_state_final(job.state))
 		return;
 	fail_attempt(s, &job, interrupted, reason);
 }

@@ -1,0 +1,822 @@
+/* Tests of jobs: the whole table of states, dependencies, fences, attempts, requests and results. */
+#include "mesh/testing.h"
+
+#include "base/alloc.h"
+#include "work/job.h"
+
+/* Row: from; column: to, both in the order of enum job_state. Written by hand from J1. */
+static const char *const allowed[JOB_STATE_MAX_] = {
+	/*                     qrdrabcfce */
+	[JOB_QUEUED] = ".x...x..xx",	     /* its needs settle it; nobody works on it yet */
+	[JOB_READY] = "x.xx....xx",	     /* handed out, claimed, or made to wait for another */
+	[JOB_DISPATCHED] = ".x.xxxxxxx",     /* back to ready is a retry */
+	[JOB_RUNNING] = ".x..xxxxxx",	     /**/
+	[JOB_AWAITING_INPUT] = ".x.x.xxxxx", /**/
+	[JOB_BLOCKED] = ".x.xx.xxxx",	     /**/
+	[JOB_COMPLETED] = "..........",	     /* the last four are final */
+	[JOB_FAILED] = "..........",	     /**/
+	[JOB_CANCELLED] = "..........",	     /**/
+	[JOB_EXPIRED] = "..........",	     /**/
+};
+
+struct held {
+	char id[ID_SIZE];
+	int64_t attempt, fence;
+};
+
+static const char *new_job(struct world *w, const struct job_spec *spec, char ret[ID_SIZE])
+{
+	autoerror err = {0};
+	world_check(job_create(w->s, spec, ret, &err), &err);
+	return ret;
+}
+
+static const char *plain(struct world *w, const char *title, char ret[ID_SIZE])
+{
+	return new_job(w, &(struct job_spec){.title = title}, ret);
+}
+
+static const char *needing(struct world *w, const char *title, const char *const *needs, char ret[ID_SIZE])
+{
+	return new_job(w, &(struct job_spec){.title = title, .needs = needs}, ret);
+}
+
+#define NEEDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static struct job job_row(struct world *w, const char *id)
+{
+	struct job job = {0};
+	autoerror err = {0};
+	world_check(job_get(w->s, id, &job, &err), &err);
+	return job;
+}
+
+static void assert_state(struct world *w, const char *id, enum job_state state)
+{
+	assert_string_equal(job_state_name(job_row(w, id).state), job_state_name(state));
+}
+
+static void claim(struct world *w, const char *id, enum job_state to, struct held *ret)
+{
+	autoerror err = {0};
+	memmove(ret->id, id, strlen(id) + 1); /* perhaps its own */
+	world_check(job_claim(w->s, id, NULL, to, &ret->attempt, &ret->fence, &err), &err);
+}
+
+static int report(struct world *w, const struct held *held, enum job_state state)
+{
+	return job_update(w->s, held->id, held->fence, &(struct job_change){.state = state}, NULL);
+}
+
+static void assert_reason(struct world *w, const char *id, const char *part)
+{
+	json_auto_t *job = job_to_json(w->s, id, false);
+	const char *reason = json_str(job, "reason");
+	if (!reason || !strstr(reason, part))
+		fail_msg("the reason of %s is '%s', not '…%s…'", id, reason ? reason : "(none)", part);
+}
+
+static int64_t attempts_in(struct world *w, const char *id, const char *state)
+{
+	return db_int(w->s, 0, "SELECT count(*) FROM attempt WHERE job_id = ? AND state = ?", "ss", id,
+		      state);
+}
+
+static void test_J1_the_table_of_states_is_exactly_this(void **state)
+{
+	(void)state;
+	for (int from = 0; from < JOB_STATE_MAX_; from++) {
+		assert_int_equal(strlen(allowed[from]), JOB_STATE_MAX_);
+		bool leaves = false;
+		for (int to = 0; to < JOB_STATE_MAX_; to++) {
+			bool may = job_may_move((enum job_state)from, (enum job_state)to);
+			leaves = leaves || may;
+			if (may != (allowed[from][to] == 'x'))
+				fail_msg("%s to %s is %s", job_state_name((enum job_state)from),
+					 job_state_name((enum job_state)to), may ? "allowed" : "refused");
+		}
+		assert_int_equal(job_state_final((enum job_state)from), !leaves);
+	}
+}
+
+static void test_J1_states_have_their_names(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"queued",	      "ready",	 "dispatched", "running",
+					    "awaiting_input", "blocked", "completed",  "failed",
+					    "cancelled",      "expired"};
+	assert_int_equal(ARRAY_SIZE(names), JOB_STATE_MAX_);
+	for (int i = 0; i < JOB_STATE_MAX_; i++) {
+		assert_string_equal(job_state_name((enum job_state)i), names[i]);
+		assert_int_equal(job_state_of(names[i]), i);
+	}
+	assert_int_equal(job_state_of("done"), JOB_STATE_INVALID);
+	assert_int_equal(job_state_of(""), JOB_STATE_INVALID);
+}
+
+/* A job that stands in that state, with the fence of its last attempt (0 if it had none). */
+static void job_in(struct world *w, enum job_state state, struct held *ret)
+{
+	char other[ID_SIZE];
+	*ret = (struct held){0};
+	if (state == JOB_QUEUED) {
+		needing(w, "waits", NEEDS(plain(w, "first", other)), ret->id);
+		return;
+	}
+	plain(w, "one", ret->id);
+	if (state == JOB_READY)
+		return;
+	claim(w, ret->id, state == JOB_DISPATCHED ? JOB_DISPATCHED : JOB_RUNNING, ret);
+	if (state == JOB_EXPIRED)
+		(void)db_run(w->s, "UPDATE job SET state = 'expired' WHERE job_id = ?", "s", ret->id);
+	else if (state != JOB_DISPATCHED && state != JOB_RUNNING)
+		assert_int_equal(report(w, ret, state), 0);
+	assert_state(w, ret->id, state);
+}
+
+static bool executor_may_say(enum job_state state)
+{
+	return state == JOB_RUNNING || state == JOB_AWAITING_INPUT || state == JOB_BLOCKED ||
+	       state == JOB_COMPLETED || state == JOB_FAILED || state == JOB_CANCELLED;
+}
+
+static void test_J1_each_report_moves_by_the_table_or_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	for (int from = 0; from < JOB_STATE_MAX_; from++) {
+		for (int to = 0; to < JOB_STATE_MAX_; to++) {
+			struct held held;
+			job_in(w, (enum job_state)from, &held);
+			struct job_change change = {.state = (enum job_state)to, .summary = "said"};
+			int code = job_update(w->s, held.id, held.fence, &change, NULL);
+			bool same = from == to && !job_state_final((enum job_state)from);
+			bool may = held.fence && executor_may_say((enum job_state)to) &&
+				   (same || allowed[from][to] == 'x');
+			if ((code == 0) != may)
+				fail_msg("a report of %s on a job that is %s gave %d",
+					 job_state_name((enum job_state)to),
+					 job_state_name((enum job_state)from), code);
+			assert_state(w, held.id, (enum job_state)(may ? to : from));
+			json_auto_t *job = job_to_json(w->s, held.id, false);
+			assert_int_equal(json_str(json_object_get(job, "result"), "summary") != NULL, may);
+		}
+	}
+}
+
+static void test_J1_ready_is_never_accepted_from_a_caller(void **state)
+{
+	struct world *w = *state;
+	static const enum job_state derived[] = {JOB_QUEUED, JOB_READY, JOB_DISPATCHED, JOB_EXPIRED};
+	for (size_t i = 0; i < ARRAY_SIZE(derived); i++) {
+		struct held held;
+		job_in(w, JOB_RUNNING, &held);
+		assert_int_equal(report(w, &held, derived[i]), ERR_REFUSED);
+		assert_state(w, held.id, JOB_RUNNING);
+	}
+}
+
+static void test_J1_ready_follows_from_dependencies_in_the_same_transaction(void **state)
+{
+	struct world *w = *state;
+	struct held a, b;
+	char id_a[ID_SIZE], id_b[ID_SIZE], id_c[ID_SIZE];
+	needing(w, "c", NEEDS(plain(w, "a", id_a), plain(w, "b", id_b)), id_c);
+	assert_state(w, id_a, JOB_READY);
+	assert_state(w, id_c, JOB_QUEUED);
+	claim(w, id_a, JOB_RUNNING, &a);
+	claim(w, id_b, JOB_RUNNING, &b);
+	assert_int_equal(report(w, &a, JOB_COMPLETED), 0);
+	assert_state(w, id_c, JOB_QUEUED);
+	store_save(w->s);
+	assert_int_equal(report(w, &b, JOB_COMPLETED), 0);
+	assert_state(w, id_c, JOB_READY); /* no turn, no reaction has run in between */
+	store_undo(w->s);
+	assert_state(w, id_b, JOB_RUNNING);
+	assert_state(w, id_c, JOB_QUEUED); /* and both are undone together */
+	assert_int_equal(report(w, &b, JOB_COMPLETED), 0);
+	assert_int_equal(world_events(w, "job.ready", id_c), 1);
+}
+
+static void test_J1_a_job_whose_needs_are_done_already_is_ready_at_once(void **state)
+{
+	struct world *w = *state;
+	struct held a;
+	char id[ID_SIZE];
+	job_in(w, JOB_COMPLETED, &a);
+	needing(w, "later", NEEDS(a.id), id);
+	assert_state(w, id, JOB_READY);
+}
+
+static void test_J1_a_ready_job_waits_again_for_one_that_is_put_before_it(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char id[ID_SIZE], before[ID_SIZE];
+	plain(w, "second", id);
+	new_job(w, &(struct job_spec){.title = "first", .needed_by = NEEDS(id)}, before);
+	assert_state(w, id, JOB_QUEUED);
+	claim(w, before, JOB_RUNNING, &held);
+	assert_int_equal(report(w, &held, JOB_COMPLETED), 0);
+	assert_state(w, id, JOB_READY);
+	claim(w, id, JOB_RUNNING, &held);
+	struct job_spec late = {.title = "too late", .needed_by = NEEDS(id)};
+	assert_int_equal(job_create(w->s, &late, before, NULL), ERR_CONFLICT);
+}
+
+static void test_J2_a_fence_only_grows_and_an_older_one_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	struct held old, now;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 5}, id);
+	claim(w, id, JOB_RUNNING, &old);
+	job_attempt_lost(w->s, id, old.fence, false, "gone");
+	claim(w, id, JOB_RUNNING, &now);
+	assert_int_equal(now.attempt, old.attempt + 1);
+	assert_true(now.fence > old.fence);
+	static const enum job_state said[] = {JOB_RUNNING,   JOB_AWAITING_INPUT, JOB_BLOCKED,
+					      JOB_COMPLETED, JOB_FAILED,	 JOB_CANCELLED};
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		struct job_change change = {.state = said[i], .summary = "zombie"};
+		assert_int_equal(job_update(w->s, id, old.fence, &change, NULL), ERR_STALE_FENCE);
+		assert_int_equal(job_update(w->s, id, 0, &change, NULL), ERR_STALE_FENCE);
+		assert_int_equal(job_update(w->s, id, now.fence + 1, &change, NULL), ERR_STALE_FENCE);
+	}
+	assert_state(w, id, JOB_RUNNING);
+	json_auto_t *job = job_to_json(w->s, id, false);
+	assert_null(json_str(json_object_get(job, "result"), "summary"));
+	job_attempt_lost(w->s, id, old.fence, false, "late news of the old one");
+	assert_state(w, id, JOB_RUNNING);
+	assert_int_equal(attempts_in(w, id, "failed"), 1);
+	assert_int_equal(report(w, &now, JOB_COMPLETED), 0);
+}
+
+static void test_J2_fences_differ_between_jobs(void **state)
+{
+	struct world *w = *state;
+	struct held a, b;
+	job_in(w, JOB_RUNNING, &a);
+	job_in(w, JOB_RUNNING, &b);
+	assert_true(b.fence > a.fence);
+	assert_int_equal(job_update(w->s, a.id, b.fence, &(struct job_change){.state = JOB_COMPLETED}, NULL),
+			 ERR_STALE_FENCE);
+}
+
+/* Its attempt is over and nobody has claimed the next one: the job's fence is still the zombie's. */
+static void test_J2_a_zombie_cannot_take_its_job_back_before_the_next_claim(void **state)
+{
+	struct world *w = *state;
+	struct held zombie, next;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 3}, id);
+	claim(w, id, JOB_RUNNING, &zombie);
+	job_attempt_lost(w->s, id, zombie.fence, false, "gone");
+	static const enum job_state said[] = {JOB_RUNNING, JOB_COMPLETED, JOB_FAILED, JOB_CANCELLED};
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++) {
+		assert_int_equal(report(w, &zombie, said[i]), ERR_STALE_FENCE);
+		assert_state(w, id, JOB_READY);
+	}
+	claim(w, id, JOB_RUNNING, &next);
+	/* … nor while the job was made to wait for another one */
+	job_attempt_lost(w->s, id, next.fence, false, "gone");
+	char before[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "first", .needed_by = NEEDS(id)}, before);
+	assert_state(w, id, JOB_QUEUED);
+	for (size_t i = 0; i < ARRAY_SIZE(said); i++)
+		assert_int_equal(report(w, &next, said[i]), ERR_STALE_FENCE);
+	assert_state(w, id, JOB_QUEUED);
+}
+
+static void test_J2_of_two_claims_one_wins(void **state)
+{
+	struct world *w = *state;
+	struct peer_ref a = world_agent(w, "a", NULL, NULL);
+	struct peer_ref b = world_agent(w, "b", NULL, NULL);
+	char id[ID_SIZE];
+	int64_t attempt = 0, fence = 0, lost = -1;
+	plain(w, "t", id);
+	assert_int_equal(job_claim(w->s, id, a.peer_id, JOB_RUNNING, &attempt, &fence, NULL), 0);
+	assert_int_equal(job_claim(w->s, id, b.peer_id, JOB_RUNNING, &lost, &lost, NULL), ERR_REFUSED);
+	assert_int_equal(job_claim(w->s, id, a.peer_id, JOB_RUNNING, &lost, &lost, NULL), ERR_CONFLICT);
+	assert_int_equal(lost, -1);
+	assert_int_equal(db_int(w->s, 0, "SELECT count(*) FROM attempt WHERE job_id = ?", "s", id), 1);
+	assert_string_equal(job_row(w, id).peer_id, a.peer_id);
+}
+
+static void test_J2_only_a_ready_job_can_be_claimed(void **state)
+{
+	struct world *w = *state;
+	for (int from = 0; from < JOB_STATE_MAX_; from++) {
+		struct held held;
+		int64_t attempt, fence;
+		job_in(w, (enum job_state)from, &held);
+		int code = job_claim(w->s, held.id, NULL, JOB_RUNNING, &attempt, &fence, NULL);
+		assert_int_equal(code, from == JOB_READY ? 0 : ERR_CONFLICT);
+	}
+	int64_t n;
+	assert_int_equal(job_claim(w->s, "job-nothing", NULL, JOB_RUNNING, &n, &n, NULL), ERR_NOT_FOUND);
+}
+
+static void test_J2_a_job_meant_for_a_peer_is_claimed_by_it_alone(void **state)
+{
+	struct world *w = *state;
+	struct peer_ref a = world_agent(w, "a", NULL, NULL);
+	struct peer_ref b = world_agent(w, "b", NULL, NULL);
+	char id[ID_SIZE];
+	int64_t attempt, fence;
+	new_job(w, &(struct job_spec){.title = "t", .peer_id = a.peer_id, .max_attempts = 2}, id);
+	assert_int_equal(job_claim(w->s, id, b.peer_id, JOB_RUNNING, &attempt, &fence, NULL), ERR_REFUSED);
+	assert_int_equal(job_claim(w->s, id, NULL, JOB_RUNNING, &attempt, &fence, NULL), ERR_REFUSED);
+	assert_int_equal(job_claim(w->s, id, a.peer_id, JOB_RUNNING, &attempt, &fence, NULL), 0);
+	job_attempt_lost(w->s, id, fence, false, "gone");
+	assert_int_equal(job_claim(w->s, id, b.peer_id, JOB_RUNNING, &attempt, &fence, NULL), ERR_REFUSED);
+	assert_int_equal(job_claim(w->s, id, a.peer_id, JOB_RUNNING, &attempt, &fence, NULL), 0);
+}
+
+/* J4: what was meant for nobody in particular is free again when the one who took it is gone. */
+static void test_J4_a_job_that_was_anybodys_is_anybodys_again_for_its_retry(void **state)
+{
+	struct world *w = *state;
+	struct peer_ref a = world_agent(w, "a", NULL, NULL);
+	struct peer_ref b = world_agent(w, "b", NULL, NULL);
+	char id[ID_SIZE];
+	int64_t attempt, fence;
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 2}, id);
+	assert_int_equal(job_claim(w->s, id, a.peer_id, JOB_RUNNING, &attempt, &fence, NULL), 0);
+	assert_string_equal(job_row(w, id).peer_id, a.peer_id);
+	job_attempt_lost(w->s, id, fence, false, "gone");
+	assert_string_equal(job_row(w, id).peer_id, "");
+	assert_int_equal(job_claim(w->s, id, b.peer_id, JOB_RUNNING, &attempt, &fence, NULL), 0);
+	assert_string_equal(job_row(w, id).peer_id, b.peer_id);
+	assert_int_equal(job_update(w->s, id, fence, &(struct job_change){.state = JOB_COMPLETED}, NULL), 0);
+	assert_string_equal(job_row(w, id).peer_id, b.peer_id); /* who did it stays known */
+}
+
+static void test_J3_a_cycle_is_refused_and_printed(void **state)
+{
+	struct world *w = *state;
+	char a[ID_SIZE], b[ID_SIZE], c[ID_SIZE], d[ID_SIZE];
+	autoerror err = {0};
+	needing(w, "b", NEEDS(plain(w, "a", a)), b);
+	needing(w, "c", NEEDS(b), c);
+	struct job_spec spec = {.title = "d", .needs = NEEDS(c), .needed_by = NEEDS(a)};
+	store_save(w->s);
+	assert_int_equal(job_create(w->s, &spec, d, &err), ERR_REFUSED);
+	/* its own id was not given out, but the rest of the circle is there in order */
+	autofree char *circle = xasprintf("%s -> %s -> %s -> ", c, b, a);
+	const char *at = strstr(err.message, "cycle: ");
+	assert_non_null(at);
+	assert_non_null(strstr(at, circle));
+	const char *first = at + strlen("cycle: ");
+	size_t len = strcspn(first, " ");
+	assert_int_equal(strlen(first) - len, strrchr(first, ' ') + 1 - first); /* it ends where it began */
+	assert_memory_equal(first, strrchr(first, ' ') + 1, len);
+	store_undo(w->s);
+	assert_int_equal(db_int(w->s, 0, "SELECT count(*) FROM job", ""), 3);
+	struct job_spec self = {.title = "x", .needs = NEEDS(a), .needed_by = NEEDS(a)};
+	assert_int_equal(job_create(w->s, &self, d, NULL), ERR_REFUSED);
+}
+
+static void test_J3_unknown_needs_are_refused(void **state)
+{
+	struct world *w = *state;
+	char id[ID_SIZE];
+	struct job_spec needs = {.title = "x", .needs = NEEDS("job-nothing")};
+	struct job_spec by = {.title = "x", .needed_by = NEEDS("job-nothing")};
+	assert_int_equal(job_create(w->s, &needs, id, NULL), ERR_NOT_FOUND);
+	assert_int_equal(job_create(w->s, &by, id, NULL), ERR_NOT_FOUND);
+}
+
+/* a ← b ← c, and d needs a, b and c: a diamond with a long side. */
+static void diamond(struct world *w, char a[ID_SIZE], char b[ID_SIZE], char c[ID_SIZE], char d[ID_SIZE])
+{
+	needing(w, "b", NEEDS(plain(w, "job a", a)), b);
+	needing(w, "c", NEEDS(b), c);
+	needing(w, "d", NEEDS(a, b, c), d);
+}
+
+static void test_J3_a_failed_need_blocks_transitively_with_the_reason(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char a[ID_SIZE], b[ID_SIZE], c[ID_SIZE], d[ID_SIZE];
+	diamond(w, a, b, c, d);
+	claim(w, a, JOB_RUNNING, &held);
+	struct job_change change = {.state = JOB_FAILED, .reason = "out of tea"};
+	assert_int_equal(job_update(w->s, a, held.fence, &change, NULL), 0);
+	assert_state(w, a, JOB_FAILED);
+	assert_state(w, b, JOB_BLOCKED);
+	assert_state(w, c, JOB_BLOCKED);
+	assert_state(w, d, JOB_BLOCKED);
+	assert_reason(w, b, a);
+	assert_reason(w, b, "job a");
+	assert_reason(w, b, "failed: out of tea");
+	assert_reason(w, c, b);
+	assert_reason(w, c, "out of tea");
+	assert_int_equal(world_events(w, "job.blocked", d), 1);
+}
+
+static void test_J3_a_cancelled_need_blocks_too(void **state)
+{
+	struct world *w = *state;
+	char a[ID_SIZE], b[ID_SIZE], c[ID_SIZE], d[ID_SIZE];
+	enum job_state ended;
+	diamond(w, a, b, c, d);
+	assert_int_equal(job_cancel(w->s, a, NULL, "not wanted", &ended, NULL), 0);
+	assert_int_equal(ended, JOB_CANCELLED);
+	assert_state(w, d, JOB_BLOCKED);
+	assert_reason(w, b, "cancelled: not wanted");
+}
+
+static void test_J3_a_job_created_on_a_failed_need_is_blocked_and_blocks(void **state)
+{
+	struct world *w = *state;
+	struct held failed;
+	char id[ID_SIZE], waits[ID_SIZE], after[ID_SIZE];
+	job_in(w, JOB_FAILED, &failed);
+	plain(w, "waits", waits);
+	needing(w, "after", NEEDS(waits), after);
+	struct job_spec spec = {.title = "x", .needs = NEEDS(failed.id), .needed_by = NEEDS(waits)};
+	new_job(w, &spec, id);
+	assert_state(w, id, JOB_BLOCKED);
+	assert_state(w, waits, JOB_BLOCKED);
+	assert_state(w, after, JOB_BLOCKED);
+	assert_reason(w, waits, id);
+}
+
+/* An executor that says `blocked` waits for something; that is no failure. */
+static void test_J3_a_need_that_is_only_held_up_blocks_nobody(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char id[ID_SIZE];
+	job_in(w, JOB_BLOCKED, &held);
+	needing(w, "waits", NEEDS(held.id), id);
+	assert_state(w, id, JOB_QUEUED);
+	assert_int_equal(report(w, &held, JOB_COMPLETED), 0);
+	assert_state(w, id, JOB_READY);
+}
+
+static void test_J4_a_lost_executor_fails_its_attempt_and_retries_are_counted(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 2}, id);
+	claim(w, id, JOB_RUNNING, &held);
+	job_attempt_lost(w->s, id, held.fence, false, "killed");
+	assert_state(w, id, JOB_READY);
+	job_attempt_lost(w->s, id, held.fence, false, "killed"); /* told twice */
+	assert_state(w, id, JOB_READY);
+	assert_int_equal(attempts_in(w, id, "failed"), 1);
+	claim(w, id, JOB_RUNNING, &held);
+	job_attempt_lost(w->s, id, held.fence, false, "killed again");
+	assert_state(w, id, JOB_FAILED);
+	assert_reason(w, id, "killed again");
+	job_attempt_lost(w->s, id, held.fence, false, "killed again");
+	assert_int_equal(attempts_in(w, id, "failed"), 2);
+	assert_int_equal(world_events(w, "job.failed", id), 1);
+}
+
+static void test_J4_a_reported_failure_uses_an_attempt_too(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 2}, id);
+	claim(w, id, JOB_RUNNING, &held);
+	assert_int_equal(report(w, &held, JOB_FAILED), 0);
+	assert_state(w, id, JOB_READY);
+	claim(w, id, JOB_DISPATCHED, &held);
+	assert_int_equal(report(w, &held, JOB_FAILED), 0);
+	assert_state(w, id, JOB_FAILED);
+}
+
+static void test_J4_an_interrupted_attempt_costs_nothing(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char id[ID_SIZE];
+	plain(w, "t", id); /* one attempt only */
+	for (int i = 0; i < 3; i++) {
+		claim(w, id, JOB_RUNNING, &held);
+		assert_int_equal(held.attempt, i + 1);
+		job_attempt_lost(w->s, id, held.fence, true, "a reboot");
+		assert_state(w, id, JOB_READY);
+	}
+	assert_int_equal(attempts_in(w, id, "interrupted"), 3);
+	claim(w, id, JOB_RUNNING, &held);
+	job_attempt_lost(w->s, id, held.fence, false, "gone");
+	assert_state(w, id, JOB_FAILED);
+}
+
+static void test_J4_losing_what_nobody_works_on_changes_nothing(void **state)
+{
+	struct world *w = *state;
+	static const enum job_state idle[] = {JOB_QUEUED, JOB_READY,	 JOB_COMPLETED,
+					      JOB_FAILED, JOB_CANCELLED, JOB_EXPIRED};
+	for (size_t i = 0; i < ARRAY_SIZE(idle); i++) {
+		struct held held;
+		job_in(w, idle[i], &held);
+		job_attempt_lost(w->s, held.id, held.fence, false, "gone");
+		assert_state(w, held.id, idle[i]);
+	}
+	struct held failed;
+	char blocked[ID_SIZE];
+	job_in(w, JOB_FAILED, &failed);
+	needing(w, "blocked", NEEDS(failed.id), blocked);
+	job_attempt_lost(w->s, blocked, 0, false, "gone"); /* it never had an attempt to lose */
+	assert_state(w, blocked, JOB_BLOCKED);
+	job_attempt_lost(w->s, "job-nothing", 1, false, "gone");
+}
+
+static void test_J5_a_job_nobody_works_on_is_cancelled_at_once(void **state)
+{
+	struct world *w = *state;
+	static const enum job_state idle[] = {JOB_QUEUED, JOB_READY};
+	for (size_t i = 0; i < ARRAY_SIZE(idle); i++) {
+		struct held held;
+		enum job_state ended;
+		job_in(w, idle[i], &held);
+		assert_int_equal(job_cancel(w->s, held.id, NULL, "no", &ended, NULL), 0);
+		assert_int_equal(ended, JOB_CANCELLED);
+		assert_state(w, held.id, JOB_CANCELLED);
+		assert_int_equal(world_events(w, "job.cancel_requested", held.id), 0);
+	}
+}
+
+static void test_J5_cancelling_an_attempt_is_a_request_first(void **state)
+{
+	struct world *w = *state;
+	static const enum job_state busy[] = {JOB_DISPATCHED, JOB_RUNNING, JOB_AWAITING_INPUT, JOB_BLOCKED};
+	for (size_t i = 0; i < ARRAY_SIZE(busy); i++) {
+		struct held held;
+		enum job_state now;
+		job_in(w, busy[i], &held);
+		assert_int_equal(job_cancel(w->s, held.id, NULL, "please stop", &now, NULL), 0);
+		assert_int_equal(now, busy[i]);
+		assert_true(job_row(w, held.id).cancel_requested);
+		assert_int_equal(world_events(w, "job.cancel_requested", held.id), 1);
+		job_attempt_lost(w->s, held.id, held.fence, false, "killed");
+		assert_state(w, held.id, JOB_CANCELLED);
+	}
+}
+
+static void test_J5_a_cancelled_job_is_not_retried(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	enum job_state now;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 9}, id);
+	claim(w, id, JOB_RUNNING, &held);
+	assert_int_equal(job_cancel(w->s, id, NULL, "stop", &now, NULL), 0);
+	assert_int_equal(report(w, &held, JOB_FAILED), 0);
+	assert_state(w, id, JOB_CANCELLED);
+}
+
+static void test_J5_completing_wins_and_final_states_stay(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	enum job_state now;
+	job_in(w, JOB_RUNNING, &held);
+	assert_int_equal(job_cancel(w->s, held.id, NULL, "stop", &now, NULL), 0);
+	assert_int_equal(report(w, &held, JOB_COMPLETED), 0);
+	assert_state(w, held.id, JOB_COMPLETED);
+	for (int final = JOB_COMPLETED; final < JOB_STATE_MAX_; final++) {
+		job_in(w, (enum job_state) final, &held);
+		assert_int_equal(job_cancel(w->s, held.id, NULL, "too late", &now, NULL), 0);
+		assert_int_equal(now, final);
+		assert_state(w, held.id, (enum job_state) final);
+	}
+	assert_int_equal(job_cancel(w->s, "job-nothing", NULL, NULL, &now, NULL), ERR_NOT_FOUND);
+}
+
+static void test_J5_every_request_is_kept(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	enum job_state now;
+	job_in(w, JOB_RUNNING, &held);
+	assert_int_equal(job_cancel(w->s, held.id, "peer-x", "once", &now, NULL), 0);
+	assert_int_equal(job_cancel(w->s, held.id, NULL, "twice", &now, NULL), 0);
+	assert_int_equal(report(w, &held, JOB_COMPLETED), 0);
+	assert_int_equal(job_cancel(w->s, held.id, NULL, "after the end", &now, NULL), 0);
+	json_auto_t *job = job_to_json(w->s, held.id, true);
+	const json_t *requests = json_object_get(job, "requests");
+	static const char *const texts[] = {"once", "twice", "after the end"};
+	assert_int_equal(json_array_size(requests), 3);
+	for (size_t i = 0; i < 3; i++) {
+		const json_t *r = json_array_get(requests, i);
+		assert_string_equal(json_str(r, "kind"), "cancel");
+		assert_string_equal(json_str(r, "text"), texts[i]);
+		assert_non_null(json_str(r, "at"));
+	}
+	assert_string_equal(json_str(json_array_get(requests, 0), "by"), "peer-x");
+}
+
+static char *text_of(size_t len)
+{
+	char *text = xcalloc(1, len + 1);
+	memset(text, 'x', len);
+	return text;
+}
+
+static json_t *artifacts_of(size_t n, const char *value)
+{
+	json_t *list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:s}", "kind", "file", "value", value));
+	return list;
+}
+
+static void test_J6_a_result_is_kept_and_replaced_part_by_part(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	job_in(w, JOB_RUNNING, &held);
+	json_auto_t *data = json_pack("{s:i}", "tests", 12);
+	json_auto_t *artifacts = json_pack("[{s:s, s:s}]", "kind", "branch", "value", "feat/a");
+	struct job_change first = {
+		.state = JOB_RUNNING, .summary = "half", .data = data, .artifacts = artifacts};
+	assert_int_equal(job_update(w->s, held.id, held.fence, &first, NULL), 0);
+	struct job_change last = {.state = JOB_COMPLETED, .summary = "all"};
+	assert_int_equal(job_update(w->s, held.id, held.fence, &last, NULL), 0);
+	json_auto_t *job = job_to_json(w->s, held.id, false);
+	json_auto_t *want = json_pack("{s:s, s:{s:i}, s:[{s:s, s:s}]}", "summary", "all", "data", "tests", 12,
+				      "artifacts", "kind", "branch", "value", "feat/a");
+	assert_true(json_equal(json_object_get(job, "result"), want));
+}
+
+static void test_J6_results_are_bounded(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	job_in(w, JOB_RUNNING, &held);
+	autofree char *fits = text_of(JOB_SUMMARY_MAX);
+	autofree char *over = text_of(JOB_SUMMARY_MAX + 1);
+	autofree char *huge = text_of(JOB_DATA_MAX);
+	json_auto_t *big = json_pack("{s:s}", "x", huge);
+	json_auto_t *many = artifacts_of(JOB_ARTIFACTS_MAX + 1, "a");
+	json_auto_t *wide = artifacts_of(1, over);
+	json_auto_t *odd = json_pack("[{s:s}]", "kind", "file");
+	json_auto_t *flat = json_pack("[s]", "file");
+	json_auto_t *text = json_string("file");
+	const struct {
+		struct job_change change;
+		int code;
+	} cases[] = {
+		{{.summary = over}, ERR_TOO_LARGE}, {{.reason = over}, ERR_TOO_LARGE},
+		{{.data = big}, ERR_TOO_LARGE},	    {{.artifacts = many}, ERR_TOO_LARGE},
+		{{.artifacts = wide}, ERR_INVALID}, {{.artifacts = odd}, ERR_INVALID},
+		{{.artifacts = flat}, ERR_INVALID}, {{.artifacts = text}, ERR_INVALID},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct job_change change = cases[i].change;
+		change.state = JOB_COMPLETED;
+		assert_int_equal(job_update(w->s, held.id, held.fence, &change, NULL), cases[i].code);
+		assert_state(w, held.id, JOB_RUNNING);
+	}
+	json_auto_t *most = artifacts_of(JOB_ARTIFACTS_MAX, "a");
+	struct job_change change = {.state = JOB_COMPLETED, .summary = fits, .artifacts = most};
+	assert_int_equal(job_update(w->s, held.id, held.fence, &change, NULL), 0);
+}
+
+static void test_J6_a_job_itself_is_bounded(void **state)
+{
+	struct world *w = *state;
+	char id[ID_SIZE];
+	autofree char *title = text_of(JOB_TITLE_MAX + 1);
+	autofree char *text = text_of(JOB_TEXT_MAX + 1);
+	const struct {
+		struct job_spec spec;
+		int code;
+	} cases[] = {
+		{{.title = NULL}, ERR_INVALID},
+		{{.title = ""}, ERR_INVALID},
+		{{.title = title}, ERR_INVALID},
+		{{.title = "two\nlines"}, ERR_INVALID},
+		{{.title = "t", .text = text}, ERR_TOO_LARGE},
+		{{.title = "t", .max_attempts = -1}, ERR_INVALID},
+		{{.title = "t", .max_attempts = 101}, ERR_INVALID},
+		{{.title = "t", .branch = "a..b"}, ERR_INVALID},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(job_create(w->s, &cases[i].spec, id, NULL), cases[i].code);
+	char need[ID_SIZE];
+	plain(w, "need", need);
+	const char *needs[JOB_NEEDS_MAX + 2] = {0};
+	for (int i = 0; i <= JOB_NEEDS_MAX; i++)
+		needs[i] = need;
+	struct job_spec spec = {.title = "t", .needs = needs};
+	assert_int_equal(job_create(w->s, &spec, id, NULL), ERR_TOO_LARGE);
+	needs[JOB_NEEDS_MAX] = NULL;
+	new_job(w, &spec, id); /* the same one many times is one need */
+	assert_int_equal(db_int(w->s, 0, "SELECT count(*) FROM job_dep WHERE job_id = ?", "s", id), 1);
+}
+
+static void assert_fields(const json_t *object, const char *const *fields, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!json_object_get(object, fields[i]))
+			fail_msg("there is no field '%s'", fields[i]);
+}
+
+static void test_the_shape_that_scripts_rely_on(void **state)
+{
+	struct world *w = *state;
+	static const char *const fields[] = {"job_id",	"title", "state",  "reason", "needs",
+					     "attempt", "fence", "branch", "peer",   "result"};
+	static const char *const result[] = {"summary", "data", "artifacts"};
+	static const char *const attempt[] = {"attempt", "fence",      "peer",	  "state",
+					      "reason",	 "started_at", "ended_at"};
+	struct held held;
+	job_in(w, JOB_RUNNING, &held);
+	json_auto_t *job = job_to_json(w->s, held.id, true);
+	assert_fields(job, fields, ARRAY_SIZE(fields));
+	assert_fields(json_object_get(job, "result"), result, ARRAY_SIZE(result));
+	assert_fields(json_array_get(json_object_get(job, "attempts"), 0), attempt, ARRAY_SIZE(attempt));
+	assert_int_equal(json_int(job, "fence", 0), held.fence);
+	assert_true(json_is_null(json_object_get(job, "peer")));
+	assert_null(job_to_json(w->s, "job-nothing", false));
+}
+
+static void test_lists_and_counts(void **state)
+{
+	struct world *w = *state;
+	struct held held;
+	char a[ID_SIZE], b[ID_SIZE];
+	plain(w, "a", a);
+	plain(w, "b", b);
+	job_in(w, JOB_COMPLETED, &held);
+	json_auto_t *all = job_list(w->s, NULL, NULL, NULL, 10);
+	const json_t *jobs = json_object_get(all, "jobs");
+	assert_int_equal(json_array_size(jobs), 3);
+	assert_string_equal(json_str(json_array_get(jobs, 0), "job_id"), held.id); /* newest first */
+	json_auto_t *ready = job_list(w->s, "ready", NULL, NULL, 1);
+	jobs = json_object_get(ready, "jobs");
+	assert_int_equal(json_array_size(jobs), 1);
+	assert_string_equal(json_str(json_array_get(jobs, 0), "job_id"), b);
+	json_auto_t *counts = job_counts(w->s);
+	json_auto_t *want = json_pack("{s:i, s:i}", "completed", 1, "ready", 2);
+	assert_true(json_equal(counts, want));
+}
+
+static void test_J2_fences_go_on_growing_after_a_restart(void **state)
+{
+	struct world *w = *state;
+	struct held before, after;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t", .max_attempts = 3}, id);
+	claim(w, id, JOB_RUNNING, &before);
+	world_turn(w);
+	world_restart(w, NULL);
+	assert_state(w, id, JOB_RUNNING);
+	job_attempt_lost(w->s, id, before.fence, false, "gone");
+	claim(w, id, JOB_RUNNING, &after);
+	assert_true(after.fence > before.fence);
+	assert_int_equal(report(w, &before, JOB_COMPLETED), ERR_STALE_FENCE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_J1_the_table_of_states_is_exactly_this),
+		cmocka_unit_test(test_J1_states_have_their_names),
+		world_test(test_J1_each_report_moves_by_the_table_or_changes_nothing),
+		world_test(test_J1_ready_is_never_accepted_from_a_caller),
+		world_test(test_J1_ready_follows_from_dependencies_in_the_same_transaction),
+		world_test(test_J1_a_job_whose_needs_are_done_already_is_ready_at_once),
+		world_test(test_J1_a_ready_job_waits_again_for_one_that_is_put_before_it),
+		world_test(test_J2_a_fence_only_grows_and_an_older_one_changes_nothing),
+		world_test(test_J2_fences_differ_between_jobs),
+		world_test(test_J2_a_zombie_cannot_take_its_job_back_before_the_next_claim),
+		world_test(test_J2_of_two_claims_one_wins),
+		world_test(test_J2_only_a_ready_job_can_be_claimed),
+		world_test(test_J2_a_job_meant_for_a_peer_is_claimed_by_it_alone),
+		world_test(test_J2_fences_go_on_growing_after_a_restart),
+		world_test(test_J3_a_cycle_is_refused_and_printed),
+		world_test(test_J3_unknown_needs_are_refused),
+		world_test(test_J3_a_failed_need_blocks_transitively_with_the_reason),
+		world_test(test_J3_a_cancelled_need_blocks_too),
+		world_test(test_J3_a_job_created_on_a_failed_need_is_blocked_and_blocks),
+		world_test(test_J3_a_need_that_is_only_held_up_blocks_nobody),
+		world_test(test_J4_a_lost_executor_fails_its_attempt_and_retries_are_counted),
+		world_test(test_J4_a_reported_failure_uses_an_attempt_too),
+		world_test(test_J4_an_interrupted_attempt_costs_nothing),
+		world_test(test_J4_losing_what_nobody_works_on_changes_nothing),
+		world_test(test_J4_a_job_that_was_anybodys_is_anybodys_again_for_its_retry),
+		world_test(test_J5_a_job_nobody_works_on_is_cancelled_at_once),
+		world_test(test_J5_cancelling_an_attempt_is_a_request_first),
+		world_test(test_J5_a_cancelled_job_is_not_retried),
+		world_test(test_J5_completing_wins_and_final_states_stay),
+		world_test(test_J5_every_request_is_kept),
+		world_test(test_J6_a_result_is_kept_and_replaced_part_by_part),
+		world_test(test_J6_results_are_bounded),
+		world_test(test_J6_a_job_itself_is_bounded),
+		world_test(test_the_shape_that_scripts_rely_on),
+		world_test(test_lists_and_counts),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
