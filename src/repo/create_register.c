@@ -24,6 +24,8 @@
 #include "repo/creation.h"
 #include "repo/stale_lock.h"
 
+enum { ADD_TRIES = 40 };
+
 static void set_str(char **slot, const char *value)
 {
 	char *copy = value ? xstrdup(value) : NULL;
@@ -419,7 +421,15 @@ static int add_worktree(struct creation *c, struct error *err)
 	args[n++] = c->path;
 	args[n] = c->branch;
 	autoerror why = {0};
-	int r = git_run(&c->repo, 0, args, NULL, NULL, &why);
+	int r = ERR_GIT;
+	for (int tries = 0; r == ERR_GIT && tries < ADD_TRIES; tries++) {
+		error_release(&why);
+		r = git_run(&c->repo, 0, args, NULL, NULL, &why);
+		/* Git dies of the half-made worktree of another git, which a person may run at the same time
+		 * without our lock. It has made nothing by then. */
+		if (r && !strstr(why.message, "failed to read"))
+			break;
+	}
 	if (r == 0)
 		return git_link_read(c->path, &c->git_dir, err);
 	/* A rebase or a bisection holds its branch although HEAD is detached. */

@@ -579,6 +579,29 @@ static void test_W1_thirty_two_concurrent_creations(void **state)
 	create_expect_no_leftovers(fx);
 }
 
+/* Somebody makes worktrees by hand meanwhile, without our lock: ours succeed all the same. */
+static void test_W1_beside_worktrees_made_by_hand(void **state)
+{
+	struct fixture *fx = *state;
+	pid_t by_hand = fork();
+	if (by_hand == 0) {
+		for (int i = 0; i < 40; i++) {
+			autofree char *path = fx_path(fx, "hand-%d", i);
+			(void)fx_try(fx->repo, NULL,
+				     (const char *const[]){"git", "worktree", "add", "-q", "--detach", path,
+							   NULL});
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 12; i++) {
+		autofree char *id = xasprintf("wt-0000000004%02d", i), *branch = xasprintf("b%d", i);
+		json_auto_t *args = create_args(fx, id, branch);
+		json_auto_t *made = create_ok(args);
+		assert_true(json_bool(made, "created_branch", false));
+	}
+	assert_int_equal(waitpid(by_hand, NULL, 0), by_hand);
+}
+
 /* The lock is the git child's too: a worker that is killed leaves it locked until git has ended. */
 static void test_W1_lock_outlives_killed_worker(void **state)
 {
@@ -645,6 +668,7 @@ int main(void)
 		fx_test(test_W1_failure_leaves_nothing),
 		fx_test(test_W1_branch_that_moved_is_not_deleted),
 		fx_test(test_W1_thirty_two_concurrent_creations),
+		fx_test(test_W1_beside_worktrees_made_by_hand),
 		fx_test(test_W1_lock_outlives_killed_worker),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

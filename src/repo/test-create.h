@@ -16,6 +16,30 @@ _unused_ static json_t *create_args(const struct fixture *fx, const char *id, co
 			 fx->repo, "id", id, "branch", branch, "path", path, "hash", "beef");
 }
 
+static int by_text(const void *a, const void *b)
+{
+	const char *const *x = a, *const *y = b;
+	return strcmp(*x, *y);
+}
+
+/* Sorts the lines, for the order of names is the disk's; caller frees. */
+static char *sorted_lines(const struct strbuf *text)
+{
+	autofree char *copy = xstrdup(strbuf_str(text));
+	autofree char **lines = NULL;
+	size_t n = 0, cap = 0;
+	char *rest = copy;
+	for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+		ARRAY_GROW(lines, n, cap);
+		lines[n++] = line;
+	}
+	qsort(lines, n, sizeof(*lines), by_text);
+	autostrbuf out = STRBUF_INIT(4 << 20);
+	for (size_t i = 0; i < n; i++)
+		strbuf_addf(&out, "%s\n", lines[i]);
+	return strbuf_detach(&out);
+}
+
 /* Everything that a creation could leave: all names outside of the objects, and all refs; caller frees. */
 _unused_ static char *create_traces(const struct fixture *fx)
 {
@@ -29,15 +53,7 @@ _unused_ static char *create_traces(const struct fixture *fx)
 	autostrbuf out = STRBUF_INIT(4 << 20);
 	fx_must(fx->root, &out, find);
 	fx_must(fx->repo, &out, refs);
-	/* The order of names is the disk's. */
-	autostrbuf sorted = STRBUF_INIT(4 << 20);
-	int status = -1;
-	struct spawn s = {.argv = (const char *const[]){"sort", NULL},
-			  .input = strbuf_str(&out),
-			  .input_len = out.len,
-			  .out = &sorted};
-	assert_int_equal(spawn_run(&s, &status, NULL), 0);
-	return strbuf_detach(&sorted);
+	return sorted_lines(&out);
 }
 
 /* No lock, journal or temporary file is left. */
