@@ -377,11 +377,10 @@ static void barrier(void)
 		return;
 	cfmakeraw(&raw);
 	int64_t deadline = monotonic_ms() + BARRIER_LIMIT;
-	/* None of these can fail on a terminal that has just been looked at, save by its being closed, which
-	 * the reading below notices. A person may have stopped the output with Ctrl-S. */
+	/* Neither can fail on a terminal that has just been looked at, save by its being closed, which the
+	 * reading below notices. Raw mode also resumes an output that a person stopped with Ctrl-S. */
 	(void)tcsetattr(STDIN_FILENO, TCSANOW, &raw);
 	(void)tcflush(STDIN_FILENO, TCIFLUSH);
-	(void)tcflow(STDIN_FILENO, TCOON);
 	if (tty_ready(POLLOUT, deadline) && write(STDIN_FILENO, ask, sizeof(ask) - 1) == sizeof(ask) - 1)
 		await_cursor_report(deadline);
 }

@@ -84,10 +84,16 @@ static bool parse_pane(const char *line, size_t len, const char *spawn_id, struc
 	return true;
 }
 
+/* The first line that is one: a user's hooks may print others. */
 static bool parse_first_pane(const struct tmux_reply *reply, const char *spawn_id, struct term_pane *ret)
 {
-	const char *newline = memchr(reply->text, '\n', reply->len);
-	return newline && parse_pane(reply->text, (size_t)(newline - reply->text), spawn_id, ret);
+	for (const char *at = reply->text; *at;) {
+		size_t len = strcspn(at, "\n");
+		if (parse_pane(at, len, spawn_id, ret))
+			return true;
+		at += len + (at[len] == '\n');
+	}
+	return false;
 }
 
 /* --- spawn --- */
@@ -388,7 +394,7 @@ static void on_killed(void *data, const struct tmux_reply *reply)
 	autoerror err = {0};
 	struct term_pane pane;
 	/* With its last pane a server ends, perhaps before its client has left. */
-	if (strcmp(reply->text, "proven\n") == 0 && reply->outcome != TMUX_REFUSED) {
+	if (strncmp(reply->text, "proven\n", 7) == 0 && reply->outcome != TMUX_REFUSED) {
 		r->done(r->data, NULL);
 	} else if (reply->outcome == TMUX_UNKNOWN) {
 		r->done(r->data, reply->err);

@@ -109,8 +109,14 @@ static void test_no_server(void **state)
 	assert_int_equal(none.outcome, TMUX_NO_SERVER);
 	assert_int_equal(none.code, ERR_TERMINAL);
 	/* A command that starts one does. */
+	assert_int_equal(setenv("COPPICE_TOKEN", "secret", 1), 0);
 	SEND(f, &started, "new-session", "-d", "-P", "-F", "made", "--", "cat", "-");
 	wait_for(f, &started.done);
+	assert_int_equal(unsetenv("COPPICE_TOKEN"), 0);
+	autostrbuf env = STRBUF_INIT(65536);
+	assert_int_equal(USER_TMUX(f, &env, "show-environment", "-g"), 0);
+	assert_non_null(strstr(strbuf_str(&env), "HOME="));
+	assert_null(strstr(strbuf_str(&env), "secret"));
 	assert_int_equal(started.outcome, TMUX_DONE);
 	assert_string_equal(started.text, "made\n");
 	/* The socket of a server that was killed is still there. */

@@ -229,8 +229,9 @@ static void start_next(struct tmux *t)
 {
 	if (t->child || t->failure.code || list_empty(&t->queue))
 		return;
-	/* Inside a terminal of tmux, tmux would take that one's server for the user's. */
-	static const char *const drop[] = {"TMUX", "TMUX_PANE", NULL};
+	/* Inside a terminal of tmux, tmux would take that one's server for the user's; and a server that this
+	 * starts passes its environment on to all that will ever run in it. */
+	static const char *const drop[] = {"TMUX", "TMUX_PANE", "COPPICE", "COPPICE_*", NULL};
 	union {
 		char **own;
 		const char *const *lent;
