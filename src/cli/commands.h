@@ -35,14 +35,19 @@
 	X(status)                                                                                            \
 	X(log)                                                                                               \
 	X(config)                                                                                            \
+	X(daemon)                                                                                            \
 	X(doctor)                                                                                            \
 	X(stop)                                                                                              \
 	X(completion)                                                                                        \
+	X(help_entry)                                                                                        \
 	X(hook)                                                                                              \
 	X(complete)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
 COMMAND_LIST(COMMAND_DECLARE)
 #undef COMMAND_DECLARE
+
+/* The daemon itself lies above this layer: main.c says here what runs it. Its exit code. */
+extern int (*command_daemon_main)(int ready_fd);
 
 #endif

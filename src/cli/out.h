@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -49,6 +50,9 @@ void out_table(const struct out_column *columns, size_t n, const json_t *rows, c
 /* The age of an RFC 3339 time, as "5s", "3m", "2h", "4d"; "" for NULL. */
 const char *out_age(const char *time, char *buf, size_t size);
 
+/* The bytes of the character at `text`, which is not at its end, and its number; a byte that begins none is
+ * taken for itself. */
+size_t out_character(const char *text, uint32_t *ret);
 /* Columns that a UTF-8 text takes on a terminal; a byte that is none counts as one. */
 int out_width(const char *text);
 /* Shortens a text of valid UTF-8 to `max` columns, the last one being an ellipsis; `size` is the room at

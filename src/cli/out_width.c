@@ -2,7 +2,6 @@
  * not load; the few ranges that matter are here. */
 #include "cli/out.h"
 
-#include <stdint.h>
 #include <string.h>
 
 struct range {
@@ -36,12 +35,12 @@ static bool within(uint32_t c, const struct range *ranges, size_t n)
 	return false;
 }
 
-/* The character at `p` and its bytes; a byte that begins none is taken for itself. */
-static size_t decode(const unsigned char *p, uint32_t *ret)
+size_t out_character(const char *text, uint32_t *ret)
 {
-	size_t n = p[0] < 0xC2 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 1;
 	static const unsigned char masks[] = {0, 0x7F, 0x1F, 0x0F, 0x07};
-	uint32_t c = p[0] & masks[n];
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n = p[0] < 0xC2 ? 1 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF5 ? 4 : 1;
+	uint32_t c = n == 1 ? p[0] : p[0] & masks[n];
 	for (size_t i = 1; i < n; i++) {
 		if ((p[i] & 0xC0) != 0x80) {
 			*ret = p[0];
@@ -49,7 +48,7 @@ static size_t decode(const unsigned char *p, uint32_t *ret)
 		}
 		c = c << 6 | (p[i] & 0x3Fu);
 	}
-	*ret = n == 1 ? p[0] : c;
+	*ret = c;
 	return n;
 }
 
@@ -65,9 +64,9 @@ static int columns(uint32_t c)
 int out_width(const char *text)
 {
 	int width = 0;
-	uint32_t c;
-	for (const unsigned char *p = (const unsigned char *)text; *p; p += decode(p, &c)) {
-		(void)decode(p, &c);
+	while (*text) {
+		uint32_t c;
+		text += out_character(text, &c);
 		width += columns(c);
 	}
 	return width;
@@ -82,7 +81,7 @@ void out_clip(char *text, size_t size, int max)
 	char *p = text;
 	while (*p) {
 		uint32_t c;
-		size_t n = decode((const unsigned char *)p, &c);
+		size_t n = out_character(p, &c);
 		if (width + columns(c) > max - 1)
 			break;
 		width += columns(c);
