@@ -40,18 +40,19 @@ static json_t *read_spawn_exit(const struct core *core, const char *spawn_id)
 	return launch_exit_read(core->home, spawn_id, &left, NULL) == 0 ? left : NULL;
 }
 
+/* The text is kept: a repository's own file is merged with it later (flow/repo_config.h). */
 static int load_config(struct daemon *d, struct error *err)
 {
-	autostrbuf text = STRBUF_INIT(CONFIG_MAX);
-	int code = file_read(d->paths.config, &text, err);
+	strbuf_init(&d->config_text, CONFIG_MAX);
+	int code = file_read(d->paths.config, &d->config_text, err);
 	if (code && code != ERR_NOT_FOUND)
 		return code;
-	struct config_source src = {.user_file = d->paths.config,
-				    .user_text = code ? NULL : strbuf_str(&text),
-				    .user_len = text.len,
-				    .env = (const char *const *)environ};
+	d->config_source = (struct config_source){.user_file = d->paths.config,
+						  .user_text = code ? NULL : strbuf_str(&d->config_text),
+						  .user_len = d->config_text.len,
+						  .env = (const char *const *)environ};
 	error_release(err);
-	return config_parse(&src, &d->config, err);
+	return config_parse(&d->config_source, &d->config, err);
 }
 
 /* A secret of this state folder, made once: what a human without a terminal presents (I2). */
@@ -149,6 +150,7 @@ static void init_core(struct daemon *d)
 {
 	d->core = (struct core){.store = d->store,
 				.config = d->config,
+				.config_source = &d->config_source,
 				.limits = {.queue_age = config_duration(d->config, "delivery.queue_age"),
 					   .queue_length = config_int(d->config, "delivery.queue_length"),
 					   .enforce_circles = config_bool(d->config, "circles.enforce")},

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 #include "base/list.h"
+#include "base/strbuf.h"
 #include "flow/core.h"
 #include "os/loop.h"
 #include "os/paths.h"
@@ -25,6 +26,8 @@ struct daemon {
 	struct paths paths;
 	struct store *store;
 	struct config *config;
+	struct config_source config_source; /* its text is config_text */
+	struct strbuf config_text;
 	struct tmux *tmux; /* made at its first need */
 	char *program;
 	char *token; /* what a human without a terminal presents (I2) */

@@ -77,13 +77,15 @@ static bool answered_before(struct call *call)
 {
 	autoerror err = {0};
 	json_t *kept = NULL;
-	if (call->begun || !call->key)
+	if (!call->key)
 		return false;
+	/* Asked at each run: while this call waited, one under the same key may have gone ahead. */
 	switch (answer_find(call->op.store, call->key, call->fingerprint, &call->status, &kept)) {
 	case ANSWER_DONE:
 		call->answer = kept;
 		return true;
 	case ANSWER_PENDING:
+		json_decref(call->op.state);
 		call->op.state = kept;
 		return false;
 	case ANSWER_MISUSED:

@@ -50,9 +50,15 @@ static void watch_one(const char *peer_id, pid_t pid, uint64_t start_time, void 
 	watch_process(data, pid, (int64_t)start_time);
 }
 
+static void watch_spawned(int64_t pid, int64_t start_time, void *data)
+{
+	watch_process(data, pid, start_time);
+}
+
 void watch_all(struct daemon *d)
 {
 	peer_watch_each(d->store, watch_one, d);
+	spawn_watch_each(d->store, watch_spawned, d);
 }
 
 void watch_record_ended(struct daemon *d)

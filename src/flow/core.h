@@ -8,10 +8,11 @@
 
 struct core {
 	struct store *store;
-	const struct config *config; /* the user's; immutable */
-	struct mesh_limits limits;   /* from the configuration */
-	const char *home;	     /* the state folder, absolute */
-	const char *program;	     /* absolute path of this program, for terminals and workers */
+	const struct config *config;		   /* the user's; immutable */
+	const struct config_source *config_source; /* what it was read from, for repo_config(); or NULL */
+	struct mesh_limits limits;		   /* from the configuration */
+	const char *home;			   /* the state folder, absolute */
+	const char *program; /* absolute path of this program, for terminals and workers */
 	/* What the pane's process wrote at its end ({"exit","summary","tail"}), a new reference; NULL if it
 	 * wrote nothing. A file of the state folder; the simulator has its own. */
 	json_t *(*spawn_exit)(const struct core *core, const char *spawn_id);

@@ -179,6 +179,10 @@ void plan_on_job(struct core *core, const struct event *e)
 		return;
 	const char *state = e->kind + strlen("job.");
 	const char *reason = json_str(e->data, "reason");
+	struct job job;
+	/* Within one turn a job may have gone on before its events are heeded: the last one counts. */
+	if (job_get(core->store, e->subject, &job, NULL) || strcmp(job_state_name(job.state), state) != 0)
+		return;
 	if (strcmp(state, "running") == 0 && task.state == TASK_STARTING)
 		task_set(core, &task, TASK_RUNNING, NULL);
 	else if (strcmp(state, "ready") == 0 && (task.state == TASK_RUNNING || task.state == TASK_STARTING))

@@ -36,8 +36,8 @@ static const struct {
 	[TASK_DISCARDING] = {"discarding", TO(TASK_WAITING) | ABORTED},
 	[TASK_LANDING] = {"landing", TO(TASK_LANDING) | TO(TASK_READY) | TO(TASK_CLEANING) | TO(TASK_LANDED) |
 					     TO(TASK_DONE) | TO(TASK_EJECTED)},
-	[TASK_READY] = {"ready", TO(TASK_LANDING) | TO(TASK_CLEANING) | TO(TASK_LANDED) | TO(TASK_DONE) |
-					 TO(TASK_EJECTED)},
+	[TASK_READY] = {"ready", TO(TASK_READY) | TO(TASK_LANDING) | TO(TASK_CLEANING) | TO(TASK_LANDED) |
+					 TO(TASK_DONE) | TO(TASK_EJECTED)},
 	[TASK_CLEANING] = {"cleaning", TO(TASK_LANDED) | TO(TASK_DONE)},
 	[TASK_LANDED] = {"landed", 0},
 	[TASK_DONE] = {"done", 0},
@@ -117,8 +117,12 @@ bool task_of_job(struct store *s, const char *job_id, struct task *ret)
 
 bool task_of_worktree(struct store *s, const char *worktree_id, struct task *ret)
 {
-	autoquery q =
-		db_query(s, SELECT_TASK "task.worktree_id = ? AND plan.ended_at IS NULL", "s", worktree_id);
+	/* A change that a person landed after the end of its plan still has its worktree cleaned up. */
+	autoquery q = db_query(s,
+			       SELECT_TASK
+			       "task.worktree_id = ? AND (plan.ended_at IS NULL OR task.state = 'cleaning')"
+			       " ORDER BY task.state = 'cleaning' DESC",
+			       "s", worktree_id);
 	return read_task(&q, ret);
 }
 
@@ -153,6 +157,9 @@ void task_set(struct core *core, struct task *task, enum task_state state, const
 	if (ABORTED & TO(state))
 		(void)peer_offline(core->store, task->peer_id, CAUSE_RETIRED,
 				   NULL); /* or it is gone already */
+	if (LOST & TO(state))		  /* what was offered already and needs it would wait for ever */
+		change_eject_dependants(core->store, task->repo_id, task->plan_id, task->branch, task->target,
+					reason ? reason : states[state].name);
 }
 
 void task_fail(struct core *core, struct task *task, const char *reason)
@@ -289,6 +296,11 @@ void task_offer(struct core *core, struct task *task)
 {
 	if (task_final(task->state))
 		return;
+	if (db_int(core->store, 0, "SELECT count(*) FROM plan WHERE plan_id = ? AND state = 'cancelling'",
+		   "s", task->plan_id)) {
+		task_set(core, task, TASK_EJECTED, "the plan was cancelled");
+		return;
+	}
 	autofree char *lost = need_in(core->store, task, LOST);
 	const char *via = json_str(task->plan, "via");
 	if (lost) {
@@ -392,7 +404,9 @@ void plan_advance(struct core *core, const char *plan_id)
 			      "s", plan_id);
 	int64_t parallel = db_int(s, 1, "SELECT json_extract(spec, '$.parallel') FROM plan WHERE plan_id = ?",
 				  "s", plan_id);
-	autoquery q = db_query(s, SELECT_TASK "task.plan_id = ? AND task.state = 'waiting' ORDER BY task.n",
+	autoquery q = db_query(s,
+			       SELECT_TASK "task.plan_id = ? AND task.state = 'waiting'"
+					   " AND plan.state = 'running' ORDER BY task.n",
 			       "s", plan_id);
 	autotask task = {0};
 	while (read_task(&q, &task)) {

@@ -102,10 +102,14 @@ static void end_row(struct store *s, const struct spawn_row *row, const char *st
 		     state, result, store_now(s), row->id);
 }
 
-/* The peer is expected again if its job has an attempt left; otherwise it is gone. */
+/* The peer is expected again if its job has an attempt left; otherwise it is gone. A peer that was started
+ * anew since is none of an older start's business. */
 static void settle_peer(struct core *core, const struct spawn_row *row, enum peer_cause cause)
 {
 	struct job job;
+	if (!db_int(core->store, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND spawn_id = ?", "ss",
+		    row->peer_id, row->id))
+		return;
 	bool again =
 		row->job_id[0] && !job_get(core->store, row->job_id, &job, NULL) && job.state == JOB_READY;
 	/* Either call refuses only what already is as it shall be: a peer that is offline. */
@@ -157,6 +161,13 @@ static void record_pane(struct store *s, const char *spawn_id, const json_t *pan
 		     (int64_t)json_int(pane, "start_time", 0), store_boot_id(s), pane, spawn_id);
 }
 
+static int64_t order_kill(struct core *core, const struct spawn_row *row, const json_t *pane)
+{
+	json_t *args = json_deep_copy(pane);
+	json_set_str(args, "spawn_id", row->id);
+	return flow_effect_add(core, EFFECT_KILL, row->id, row->peer_id, args);
+}
+
 void spawn_started(struct core *core, const char *subject, bool ok, const json_t *result)
 {
 	struct store *s = core->store;
@@ -184,6 +195,12 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 		settle_end(core, &row);
 		return;
 	}
+	int64_t effect;
+	if (!peer_of_spawn(s, row.id,
+			   &peer)) { /* nobody waits for it any more: it was called off meanwhile */
+		order_kill(core, &row, result);
+		return;
+	}
 	if (peer_register(s, &process, &spec, &peer, &err)) {
 		fail_spawn(core, &row, err.message, CAUSE_PROCESS_GONE);
 		return;
@@ -194,7 +211,6 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 				 NULL); /* its worker may have spoken first */
 	event_emit(s, "spawn.started", row.id, NULL, json_pack("{s:s}", "peer", row.peer_id));
 	struct job job;
-	int64_t effect;
 	if (row.job_id[0] && !job_get(s, row.job_id, &job, NULL) && job.cancel_requested)
 		(void)spawn_kill(core, row.peer_id, &effect,
 				 NULL); /* asked to stop while it was being started */
@@ -203,19 +219,18 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, struct error *err)
 {
 	struct store *s = core->store;
+	struct spawn_row row;
 	autoquery q = db_query(s,
-			       "SELECT spawn_id, result FROM spawn WHERE peer_id = ? AND state = 'running'"
-			       " ORDER BY created_at DESC LIMIT 1",
+			       "SELECT spawn_id, peer_id, job_id, fence, result FROM spawn WHERE peer_id = ?"
+			       " AND state = 'running' ORDER BY created_at DESC LIMIT 1",
 			       "s", peer_id);
-	if (!query_next(&q)) {
+	if (!read_spawn(&q, &row)) {
 		*ret_effect = 0;
 		return peer_offline(s, peer_id, CAUSE_RETIRED, err);
 	}
-	json_t *args = query_json(&q, 1);
-	json_set_str(args, "spawn_id", query_text(&q, 0));
-	autofree char *spawn_id = query_dup(&q, 0);
+	json_auto_t *pane = query_json(&q, 4);
 	query_release(&q);
-	*ret_effect = flow_effect_add(core, EFFECT_KILL, spawn_id, peer_id, args);
+	*ret_effect = order_kill(core, &row, pane);
 	return 0;
 }
 
@@ -224,9 +239,14 @@ void spawn_killed(struct core *core, const char *subject, bool ok, const json_t 
 	struct spawn_row row;
 	if (!spawn_find(core->store, subject, &row))
 		return;
-	end_row(core->store, &row, "ended", result);
+	json_auto_t *left = core->spawn_exit(core, row.id);
+	if (left && json_int(left, "exit", -1) == 0) { /* it had done its work before */
+		settle_end(core, &row);
+		return;
+	}
 	const char *code = json_str(json_object_get(result, "error"), "code");
 	bool unproven = !ok && code && strcmp(code, error_kind(ERR_NOT_FOUND)->name) != 0;
+	end_row(core->store, &row, "ended", result);
 	event_emit(core->store, unproven ? "spawn.left_alone" : "spawn.killed", row.id, NULL,
 		   json_deep_copy(result));
 	fail_spawn(core, &row, "killed", unproven ? CAUSE_RETIRED : CAUSE_KILLED);
@@ -246,6 +266,16 @@ void process_gone(struct core *core, int64_t pid, int64_t start_time, const char
 	(void)peer_process_gone(core->store, (pid_t)pid, (uint64_t)start_time, boot_id);
 }
 
+void spawn_watch_each(struct store *s, void (*each)(int64_t pid, int64_t start_time, void *data), void *data)
+{
+	autoquery q = db_query(s,
+			       "SELECT pane_pid, start_time FROM spawn WHERE state = 'running' AND boot_id = "
+			       "? ORDER BY created_at",
+			       "s", store_boot_id(s));
+	while (query_next(&q))
+		each(query_int(&q, 0), query_int(&q, 1), data);
+}
+
 void processes_of_old_boots(struct core *core)
 {
 	struct store *s = core->store;
@@ -255,6 +285,11 @@ void processes_of_old_boots(struct core *core)
 		"s", store_boot_id(s));
 	struct spawn_row row;
 	while (read_spawn(&q, &row)) {
+		json_auto_t *left = core->spawn_exit(core, row.id);
+		if (left) { /* it ended before the reboot, and nobody had noticed */
+			settle_end(core, &row);
+			continue;
+		}
 		end_row(s, &row, "ended", NULL);
 		if (row.job_id[0])
 			job_attempt_lost(s, row.job_id, row.fence, true, "interrupted by a reboot");

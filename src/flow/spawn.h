@@ -33,7 +33,11 @@ void spawn_killed(struct core *core, const char *subject, bool ok, const json_t 
 /* The process is gone, whoever noticed it: its peer goes offline when that was its last proof of life, its
  * job's attempt ends. */
 void process_gone(struct core *core, int64_t pid, int64_t start_time, const char *boot_id);
-/* After a reboot: what ran under another boot is over (X6). */
+/* Calls `each` for the process of every running start of this boot: its end settles its job, even where its
+ * peer was taken offline before. */
+void spawn_watch_each(struct store *s, void (*each)(int64_t pid, int64_t start_time, void *data), void *data);
+/* After a reboot: what ran under another boot is over (X6). What had ended before and left its exit behind
+ * counts as that. */
 void processes_of_old_boots(struct core *core);
 
 #endif

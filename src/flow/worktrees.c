@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "flow/effects.h"
+#include "flow/repo_config.h"
 #include "repo/template.h"
 #include "store/event.h"
 
@@ -22,8 +23,8 @@ static char *path_hash(const char *worktree_id)
 			 (unsigned long long)(text_hash(worktree_id, strlen(worktree_id)) & 0xffffff));
 }
 
-static json_t *creation_args(struct core *core, const struct worktree_order *order, const char *id,
-			     const char *path)
+static json_t *creation_args(struct core *core, const struct config *config,
+			     const struct worktree_order *order, const char *id, const char *path)
 {
 	json_t *args = json_object();
 	json_object_set_new(args, "repo", repo_args(core->store, order->repo_id));
@@ -37,7 +38,7 @@ static json_t *creation_args(struct core *core, const struct worktree_order *ord
 	autofree char *hash = path_hash(id);
 	json_set_str(args, "hash", hash);
 	json_object_set_new(args, "min_free",
-			    json_integer((json_int_t)config_size(core->config, "worktrees.min_free")));
+			    json_integer((json_int_t)config_size(config, "worktrees.min_free")));
 	return args;
 }
 
@@ -45,9 +46,12 @@ int worktrees_create(struct core *core, const struct worktree_order *order, char
 		     int64_t *ret_effect, struct error *err)
 {
 	autofree char *path = NULL;
-	int code = order->path ? 0
-			       : worktree_path(config_str(core->config, "worktrees.path"), order->repo_main,
-					       order->repo_name, order->branch, &path, err);
+	autoconfig *owned = NULL;
+	const struct config *config = NULL;
+	int code = repo_config(core, order->repo_id, &owned, &config, err);
+	if (!code && !order->path)
+		code = worktree_path(config_str(config, "worktrees.path"), order->repo_main, order->repo_name,
+				     order->branch, &path, err);
 	if (!code)
 		code = worktree_announce(core->store, order->repo_id, order->branch,
 					 order->path ? order->path : path, order->peer_id, order->plan_id,
@@ -55,8 +59,9 @@ int worktrees_create(struct core *core, const struct worktree_order *order, char
 	if (code)
 		return code;
 	autofree char *lane = lane_of(ret_id);
-	*ret_effect = flow_effect_add(core, EFFECT_WORKTREE_CREATE, ret_id, lane,
-				      creation_args(core, order, ret_id, order->path ? order->path : path));
+	*ret_effect =
+		flow_effect_add(core, EFFECT_WORKTREE_CREATE, ret_id, lane,
+				creation_args(core, config, order, ret_id, order->path ? order->path : path));
 	return 0;
 }
 
@@ -74,6 +79,9 @@ int64_t worktrees_remove(struct core *core, const struct removal_order *order)
 	if (!worktree_get(core->store, order->worktree_id, &w))
 		abort();
 	char trash_id[ID_SIZE];
+	autoconfig *owned = NULL;
+	const struct config *config = core->config;
+	(void)!repo_config(core, w.repo_id, &owned, &config, NULL); /* a bad file counts as absent here */
 	store_new_id(core->store, "trash", trash_id);
 	json_t *args = json_object();
 	json_object_set_new(args, "repo", repo_args(core->store, w.repo_id));
@@ -84,8 +92,7 @@ int64_t worktrees_remove(struct core *core, const struct removal_order *order)
 	json_set_str(args, "target", order->target);
 	json_object_set_new(args, "waive", order->waive ? json_deep_copy(order->waive) : json_array());
 	json_object_set_new(args, "delete_branch", json_boolean(order->delete_branch));
-	json_object_set_new(args, "disposable",
-			    json_deep_copy(config_list(core->config, "worktrees.disposable")));
+	json_object_set_new(args, "disposable", json_deep_copy(config_list(config, "worktrees.disposable")));
 	worktree_set_state(core->store, w.id, "removing");
 	autofree char *lane = lane_of(w.id);
 	return flow_effect_add(core, EFFECT_WORKTREE_REMOVE, w.id, lane, args);

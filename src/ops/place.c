@@ -5,7 +5,26 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "flow/repo_config.h"
 #include "os/file.h"
+
+void place_release(struct place *place)
+{
+	config_free(place->own_config);
+	place->own_config = NULL;
+}
+
+int place_open(struct op_call *call, struct place *ret, struct error *err)
+{
+	int code = op_work_answer(call, &ret->described, err);
+	if (code)
+		return code;
+	repo_register(call->store, ret->described, ret->repo_id);
+	ret->main = json_str(ret->described, "main");
+	ret->name = json_str(ret->described, "name");
+	ret->head_branch = json_str(ret->described, "head_branch");
+	return repo_config(call->core, ret->repo_id, &ret->own_config, &ret->config, err);
+}
 
 int place_find(struct op_call *call, const json_t *branches, struct place *ret, struct error *err)
 {
@@ -16,14 +35,7 @@ int place_find(struct op_call *call, const json_t *branches, struct place *ret, 
 			json_object_set_new(args, "branches", json_deep_copy(branches));
 		return op_work(call, "repo.find", args);
 	}
-	int code = op_work_answer(call, &ret->described, err);
-	if (code)
-		return code;
-	repo_register(call->store, ret->described, ret->repo_id);
-	ret->main = json_str(ret->described, "main");
-	ret->name = json_str(ret->described, "name");
-	ret->head_branch = json_str(ret->described, "head_branch");
-	return 0;
+	return place_open(call, ret, err);
 }
 
 int place_worktree(struct op_call *call, const struct place *place, const char *branch, struct worktree *ret,
@@ -51,7 +63,7 @@ int place_worktree(struct op_call *call, const struct place *place, const char *
 const char *place_target(const struct op_call *call, const struct place *place, const char *param)
 {
 	const char *given = op_text(call, param);
-	const char *configured = config_str(call->core->config, "worktrees.target");
+	const char *configured = config_str(place->config, "worktrees.target");
 	return given ? given : configured ? configured : place->head_branch;
 }
 

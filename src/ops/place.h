@@ -10,9 +10,17 @@ struct place {
 	char repo_id[ID_SIZE];
 	const char *main; /* these three point into `described` */
 	const char *name;
-	const char *head_branch; /* checked out in the main worktree, or NULL */
-	const json_t *described; /* borrowed from the call */
+	const char *head_branch;     /* checked out in the main worktree, or NULL */
+	const json_t *described;     /* borrowed from the call */
+	const struct config *config; /* with the repository's own file */
+	struct config *own_config;   /* what of it is to be freed */
 };
+
+#define autoplace _cleanup_(place_release) struct place
+
+void place_release(struct place *place);
+/* The repository that the worker's answer describes, registered. */
+int place_open(struct op_call *call, struct place *ret, struct error *err) _warn_unused_;
 
 /* First run: has a worker look at parameter "dir" (and at `branches`, borrowed, may be NULL): OP_PARKED.
  * Second run: 0, the repository registered. */

@@ -113,16 +113,12 @@ static int handle_run(struct op_call *call, json_t **ret, struct error *err)
 		return code;
 	if (!call->work_result)
 		return op_work(call, "repo.find", json_pack("{s:s}", "dir", repo));
-	struct place place = {0};
-	code = op_work_answer(call, &place.described, err);
+	autoplace place = {0};
+	code = place_open(call, &place, err);
 	if (code)
 		return code;
-	repo_register(call->store, place.described, place.repo_id);
-	place.main = json_str(place.described, "main");
-	place.name = json_str(place.described, "name");
-	place.head_branch = json_str(place.described, "head_branch");
 	src.repo_root = place.main;
-	src.target = config_str(call->core->config, "worktrees.target");
+	src.target = config_str(place.config, "worktrees.target");
 	if (!src.target)
 		src.target = place.head_branch;
 	autoplan *plan = NULL;
@@ -206,13 +202,13 @@ static const json_t *configured_gate(const struct core *core)
 static int check_needs(struct op_call *call, const struct place *place, const char *branch,
 		       const char *target, struct error *err)
 {
-	autoquery q = db_query(
-		call->store,
-		"SELECT d.needs FROM change AS c JOIN change_dep AS d ON d.change_id = c.change_id"
-		" WHERE c.repo_id = ?1 AND c.branch = ?2 AND c.target = ?3 AND c.ended_at IS NULL"
-		" AND 'landed' IS NOT (SELECT n.state FROM change AS n WHERE n.repo_id = ?1 AND n.target = ?3"
-		"  AND n.branch = d.needs ORDER BY n.seq DESC LIMIT 1)",
-		"sss", place->repo_id, branch, target);
+	autoquery q =
+		db_query(call->store,
+			 "SELECT d.needs FROM change AS c JOIN change_dep AS d ON d.change_id = c.change_id"
+			 " WHERE c.repo_id = ?1 AND c.branch = ?2 AND c.target = ?3 AND c.ended_at IS NULL"
+			 " AND NOT EXISTS (SELECT 1 FROM change AS n WHERE n.repo_id = ?1 AND n.target = ?3"
+			 "  AND n.branch = d.needs AND n.plan_id IS c.plan_id AND n.state = 'landed')",
+			 "sss", place->repo_id, branch, target);
 	while (query_next(&q)) {
 		const char *need = query_text(&q, 0);
 		bool along = false;
@@ -272,7 +268,7 @@ static int offer(struct op_call *call, const struct place *place, const char *br
 
 static int begin_land(struct op_call *call, struct error *err)
 {
-	struct place place;
+	autoplace place = {0};
 	int code = place_find(call, json_object_get(call->params, "branches"), &place, err);
 	if (code)
 		return code;
@@ -340,7 +336,7 @@ const struct op op_land = {
 
 static int handle_train(struct op_call *call, json_t **ret, struct error *err)
 {
-	struct place place;
+	autoplace place = {0};
 	int code = place_find(call, NULL, &place, err);
 	if (code)
 		return code;

@@ -85,7 +85,7 @@ static int begin_new(struct op_call *call, struct error *err)
 	if (code)
 		return code;
 	json_auto_t *branches = one_branch(call);
-	struct place place;
+	autoplace place = {0};
 	code = place_find(call, branches, &place, err);
 	if (code)
 		return code;
@@ -182,7 +182,7 @@ static void add_rows(struct op_call *call, const char *repo_id, json_t *listed)
 static int handle_list(struct op_call *call, json_t **ret, struct error *err)
 {
 	if (!call->state) {
-		struct place place;
+		autoplace place = {0};
 		int code = place_find(call, NULL, &place, err);
 		if (code)
 			return code;
@@ -223,7 +223,7 @@ const struct op op_worktree_list = {
 static int handle_path(struct op_call *call, json_t **ret, struct error *err)
 {
 	json_auto_t *branches = one_branch(call);
-	struct place place;
+	autoplace place = {0};
 	int code = place_find(call, branches, &place, err);
 	if (code)
 		return code;
@@ -280,7 +280,7 @@ static int check_waive(const struct op_call *call, struct error *err)
 static int begin_remove(struct op_call *call, struct error *err)
 {
 	const json_t *branches = json_object_get(call->params, "branches");
-	struct place place;
+	autoplace place = {0};
 	int code = check_waive(call, err);
 	if (!code)
 		code = place_find(call, branches, &place, err);
@@ -364,7 +364,7 @@ const struct op op_worktree_remove = {
 static int begin_restore(struct op_call *call, struct error *err)
 {
 	json_auto_t *branches = one_branch(call);
-	struct place place;
+	autoplace place = {0};
 	int code = place_find(call, branches, &place, err);
 	if (code)
 		return code;

@@ -8,6 +8,8 @@
 #include "repo/describe.h"
 #include "repo/git.h"
 
+enum { CONFIG_MAX = 64 << 10 };
+
 static json_t *entry(const struct git_worktree *w)
 {
 	json_t *e = json_object();
@@ -26,6 +28,17 @@ static bool wanted(const json_t *branches, const char *branch)
 	json_array_foreach(branches, i,
 			   b) if (branch && strcmp(json_string_value(b), branch) == 0) return true;
 	return false;
+}
+
+/* The .coppice.yaml of the commit that the main worktree stands on; nothing without one. */
+static void add_config(const struct git *g, json_t *described)
+{
+	static const char *const args[] = {"cat-file", "blob", "HEAD:.coppice.yaml", NULL};
+	autostrbuf text = STRBUF_INIT(CONFIG_MAX);
+	int status = 0;
+	autoerror none = {0};
+	if (git_run(g, GIT_QUIET, args, &text, &status, &none) == 0 && status == 0 && !text.overflow)
+		json_object_set_new(described, "config", json_lossy_string(strbuf_str(&text), text.len));
 }
 
 int repo_find(const json_t *args, json_t **ret, struct error *err)
@@ -48,6 +61,7 @@ int repo_find(const json_t *args, json_t **ret, struct error *err)
 			json_object_set_new(found, list.at[i].branch, entry(&list.at[i]));
 	git_worktrees_release(&list);
 	json_object_set_new(described, "found", found);
+	add_config(&git, described);
 	*ret = json_incref(described);
 	return 0;
 }

@@ -15,18 +15,22 @@ static void copy_id(char to[ID_SIZE], const char *from)
 
 void repo_register(struct store *s, const json_t *described, char ret_id[ID_SIZE])
 {
-	const char *common = json_str(described, "common_dir");
+	const char *common = json_str(described, "common_dir"), *main = json_str(described, "main"),
+		   *config = json_str(described, "config");
 	autofree char *known = db_text(s, "SELECT repo_id FROM repo WHERE common_dir = ?", "s", common);
 	if (known) {
 		copy_id(ret_id, known);
-		(void)db_run(s, "UPDATE repo SET main = ? WHERE repo_id = ? AND main IS NOT ?", "sss",
-			     json_str(described, "main"), known, json_str(described, "main"));
+		(void)db_run(s,
+			     "UPDATE repo SET main = ?1, config = ?2 WHERE repo_id = ?3 AND (main IS NOT ?1 "
+			     "OR config IS NOT ?2)",
+			     "sss", main, config, known);
 		return;
 	}
 	store_new_id(s, "repo", ret_id);
-	(void)db_run(s, "INSERT INTO repo (repo_id, common_dir, main, name, created_at) VALUES (?,?,?,?,?)",
-		     "ssssi", ret_id, common, json_str(described, "main"), json_str(described, "name"),
-		     store_now(s));
+	(void)db_run(
+		s,
+		"INSERT INTO repo (repo_id, common_dir, main, name, config, created_at) VALUES (?,?,?,?,?,?)",
+		"sssssi", ret_id, common, main, json_str(described, "name"), config, store_now(s));
 }
 
 json_t *repo_args(struct store *s, const char *repo_id)

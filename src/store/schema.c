@@ -93,7 +93,7 @@ static const char initial[] =
 	"NULL, by TEXT, text TEXT, at INTEGER NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
 	/* repositories and worktrees (W) */
 	"CREATE TABLE repo (repo_id TEXT PRIMARY KEY, common_dir TEXT NOT NULL UNIQUE, main TEXT, name TEXT "
-	"NOT NULL, created_at INTEGER NOT NULL) STRICT;"
+	"NOT NULL, config TEXT, created_at INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE worktree ("
 	" worktree_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path "
 	"TEXT NOT NULL, git_dir TEXT,"

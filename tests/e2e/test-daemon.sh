@@ -69,7 +69,7 @@ test_X4_a_full_disk_is_a_clear_error_and_nothing_changes() {
 	if ! mount -t tmpfs -o size=1m tmpfs "$T/small" 2>/dev/null; then
 		echo "no tmpfs can be mounted here" && return 0
 	fi
-	trap 'coppice stop >/dev/null 2>&1; umount "$T/small"; end_home' EXIT
+	trap 'coppice stop >/dev/null 2>&1; umount -l "$T/small"; end_home' EXIT
 	mkdir -m 700 "$T/small/state"
 	COPPICE_HOME="$T/small/state"
 	export COPPICE_HOME

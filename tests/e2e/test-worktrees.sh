@@ -44,6 +44,27 @@ test_W2_a_worktree_in_use_is_locked_by_whom() {
 	coppice rm feat/x >/dev/null
 }
 
+test_W10_the_repositorys_own_configuration_is_read_from_its_main_worktree() {
+	make_repo
+	printf 'worktrees:\n  path: "../trees/{branch}"\n  disposable: [out]\n' >.coppice.yaml
+	printf 'out/\n' >.gitignore
+	git add .coppice.yaml .gitignore
+	git commit -q -m "configuration"
+	coppice new feat/x >/dev/null
+	same "$(coppice path feat/x)" "$T/trees/feat-x"
+	mkdir "$T/trees/feat-x/out" && echo o >"$T/trees/feat-x/out/o"
+	# What an agent writes on its branch counts for nothing.
+	printf 'worktrees:\n  path: "../evil/{branch}"\n' >"$T/trees/feat-x/.coppice.yaml"
+	git -C "$T/trees/feat-x" commit -q -a -m evil
+	coppice new feat/y -C "$T/trees/feat-x" >/dev/null
+	same "$(coppice path feat/y)" "$T/trees/feat-y"
+	coppice rm feat/x >/dev/null
+	printf 'worktrees:\n  paht: "x"\n' >.coppice.yaml
+	git commit -q -a -m "a slip"
+	refuses 2 coppice new feat/z
+	grep -q ".coppice.yaml:2" "$T/err"
+}
+
 test_W4_a_worktree_made_by_hand_is_listed_and_removed_by_facts() {
 	make_repo
 	git worktree add -q "$T/by-hand" -b mine
