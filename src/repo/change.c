@@ -70,9 +70,9 @@ static void emit(struct store *s, const char *change_id, const char *state, cons
 
 void change_set_state(struct store *s, const char *change_id, const char *state, const char *reason)
 {
-	(void)db_run(s, "UPDATE change SET state = ?, reason = ? WHERE change_id = ? AND ended_at IS NULL",
-		     "sss", state, reason, change_id);
-	emit(s, change_id, state, reason);
+	if (db_run(s, "UPDATE change SET state = ?, reason = ? WHERE change_id = ? AND ended_at IS NULL",
+		   "sss", state, reason, change_id) > 0)
+		emit(s, change_id, state, reason);
 }
 
 /* Why a change may not land by itself, NULL if it may (L4). */
@@ -81,14 +81,27 @@ static const char *unvouched(const struct change_spec *spec)
 	return spec->gate || spec->approved ? NULL : "no gate is configured and nobody has reviewed it";
 }
 
+static void add_needs(struct store *s, const char *id, const struct change_spec *spec)
+{
+	for (const char *const *need = spec->needs; need && *need; need++)
+		(void)db_run(s, "INSERT OR IGNORE INTO change_dep (change_id, needs) VALUES (?,?)", "ss", id,
+			     *need);
+}
+
+/* A plan that takes up what an earlier one left becomes the change's, with its own needs. */
 static bool take_up(struct store *s, const char *id, const struct change_spec *spec)
 {
-	return db_run(s,
-		      "UPDATE change SET gate = ?, gate_tries = ?, approved = ?, how = ?, state = 'queued', "
-		      "reason = NULL"
-		      " WHERE change_id = ? AND state IN ('ready','blocked')",
-		      "jiiss", spec->gate, (int64_t)spec->gate_tries, (int64_t)spec->approved, spec->how,
-		      id) > 0;
+	if (db_run(s,
+		   "UPDATE change SET gate = ?, gate_tries = ?, approved = ?, how = ?, state = 'queued', "
+		   "reason = NULL, plan_id = coalesce(?, plan_id)"
+		   " WHERE change_id = ? AND state IN ('ready','blocked')",
+		   "jiisss", spec->gate, (int64_t)spec->gate_tries, (int64_t)spec->approved, spec->how,
+		   spec->plan_id, id) <= 0)
+		return false;
+	if (spec->plan_id)
+		(void)db_run(s, "DELETE FROM change_dep WHERE change_id = ?", "s", id);
+	add_needs(s, id, spec);
+	return true;
 }
 
 int change_add(struct store *s, const struct change_spec *spec, char ret_id[ID_SIZE], struct error *err)
@@ -114,9 +127,7 @@ int change_add(struct store *s, const struct change_spec *spec, char ret_id[ID_S
 			"ssssssjisii", ret_id, spec->repo_id, spec->plan_id, spec->branch, spec->target,
 			spec->how, spec->gate, (int64_t)(spec->gate_tries ? spec->gate_tries : 1),
 			spec->base_commit, (int64_t)spec->approved, store_now(s));
-		for (const char *const *need = spec->needs; need && *need; need++)
-			(void)db_run(s, "INSERT OR IGNORE INTO change_dep (change_id, needs) VALUES (?,?)",
-				     "ss", ret_id, *need);
+		add_needs(s, ret_id, spec);
 	}
 	const char *why = unvouched(spec);
 	change_set_state(s, ret_id, why ? "ready" : "queued", why);
@@ -130,13 +141,15 @@ bool change_next(struct store *s, const char *repo_id, const char *target, struc
 		   " AND state IN ('building','testing')",
 		   "ss", repo_id, target) > 0)
 		return false;
-	/* A need counts as met by the newest change of its branch; one that was never offered is not met. */
+	/* A need is met by a change of its branch that landed for the same plan: an older plan's may be of
+	 * the same name, and a later one of that branch takes nothing back. */
 	autofree char *id = db_text(
 		s,
 		"SELECT change_id FROM change AS c WHERE repo_id = ?1 AND target = ?2 AND ended_at IS NULL"
 		" AND state = 'queued' AND NOT EXISTS (SELECT 1 FROM change_dep AS d WHERE"
-		"  d.change_id = c.change_id AND 'landed' IS NOT (SELECT n.state FROM change AS n WHERE"
-		"   n.repo_id = ?1 AND n.target = ?2 AND n.branch = d.needs ORDER BY n.seq DESC LIMIT 1))"
+		"  d.change_id = c.change_id AND NOT EXISTS (SELECT 1 FROM change AS n WHERE n.repo_id = ?1"
+		"   AND n.target = ?2 AND n.branch = d.needs AND n.plan_id IS c.plan_id AND n.state = "
+		"'landed'))"
 		" ORDER BY seq LIMIT 1",
 		"ss", repo_id, target);
 	return id && change_get(s, id, ret);
@@ -163,28 +176,29 @@ void change_built(struct store *s, const char *change_id, const json_t *built)
 	}
 }
 
-static void end(struct store *s, const char *change_id, const char *state, const char *commit,
+/* False when it had ended before: the first end stays. */
+static bool end(struct store *s, const char *change_id, const char *state, const char *commit,
 		const char *reason)
 {
-	(void)db_run(
-		s,
-		"UPDATE change SET state = ?, landed_as = ?, reason = ?, ended_at = ? WHERE change_id = ?"
-		" AND ended_at IS NULL",
-		"sssis", state, commit, reason, store_now(s), change_id);
+	if (db_run(s,
+		   "UPDATE change SET state = ?, landed_as = ?, reason = ?, ended_at = ? WHERE change_id = ?"
+		   " AND ended_at IS NULL",
+		   "sssis", state, commit, reason, store_now(s), change_id) <= 0)
+		return false;
 	emit(s, change_id, state, reason);
+	return true;
 }
 
 void change_landed(struct store *s, const char *change_id, const char *commit, const char *reason)
 {
-	end(s, change_id, "landed", commit, reason);
+	(void)end(s, change_id, "landed", commit, reason); /* or it has ended already */
 }
 
 void change_eject(struct store *s, const char *change_id, const char *reason)
 {
 	autochange c = {0};
-	if (!change_get(s, change_id, &c))
+	if (!change_get(s, change_id, &c) || !end(s, change_id, "ejected", NULL, reason))
 		return;
-	end(s, change_id, "ejected", NULL, reason);
 	change_eject_dependants(s, c.repo_id, c.plan_id[0] ? c.plan_id : NULL, c.branch, c.target, reason);
 }
 
@@ -196,7 +210,7 @@ void change_eject_dependants(struct store *s, const char *repo_id, const char *p
 		s,
 		"SELECT c.change_id FROM change AS c JOIN change_dep AS d ON d.change_id = c.change_id"
 		" WHERE d.needs = ? AND c.repo_id = ? AND c.target = ? AND c.plan_id IS ?"
-		" AND c.ended_at IS NULL AND c.state <> 'testing' ORDER BY c.seq",
+		" AND c.ended_at IS NULL AND c.state NOT IN ('building','testing') ORDER BY c.seq",
 		"ssss", branch, repo_id, target, plan_id);
 	while (query_next(&q))
 		change_eject(s, query_text(&q, 0), why);
