@@ -36,7 +36,8 @@ static const char initial[] =
 	"CREATE INDEX session_peer ON session(peer_id) WHERE ended_at IS NULL;"
 	/* a terminal start: durable before the effect, found again by its id */
 	"CREATE TABLE spawn ("
-	" spawn_id TEXT PRIMARY KEY, peer_id TEXT NOT NULL REFERENCES peer, job_id TEXT, fence INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL,"
+	" spawn_id TEXT PRIMARY KEY, peer_id TEXT NOT NULL REFERENCES peer, job_id TEXT, fence INTEGER NOT "
+	"NULL DEFAULT 0, state TEXT NOT NULL,"
 	" pane_id TEXT, pane_pid INTEGER, start_time INTEGER, boot_id TEXT, circle TEXT, result TEXT,"
 	" created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	/* messages and their ladder (D1): seq is the order of storing (D3) */
@@ -112,7 +113,8 @@ static const char initial[] =
 	"CREATE TABLE trash ("
 	" trash_id TEXT PRIMARY KEY, repo_id TEXT NOT NULL REFERENCES repo, branch TEXT NOT NULL, path TEXT "
 	"NOT NULL, info TEXT NOT NULL,"
-	" state TEXT NOT NULL," /* kept | restoring | restored | purging | purged | held (a fact was unknown) */
+	" state TEXT NOT NULL," /* kept | restoring | restored | purging | purged | held (a fact was unknown)
+				 */
 	" removed_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX trash_kept ON trash(repo_id, branch) WHERE state = 'kept';"
 	/* plans */

@@ -112,8 +112,7 @@ json_t *job_list(struct store *s, const char *state, const char *plan_id, const 
 json_t *job_counts(struct store *s)
 {
 	json_t *counts = json_object();
-	autoquery q =
-		db_query(s, "SELECT state, count(*) FROM job GROUP BY state", "");
+	autoquery q = db_query(s, "SELECT state, count(*) FROM job GROUP BY state", "");
 	while (query_next(&q))
 		json_object_set_new(counts, query_text(&q, 0), json_integer(query_int(&q, 1)));
 	return counts;
