@@ -17,7 +17,7 @@
 #include "store/event.h"
 
 enum {
-	CONNS_MAX = 1024,
+	CONNS_MAX = 4096,
 	READ_SIZE = 64 << 10,
 	OUTPUT_MAX = 64 << 20,	      /* one answer */
 	STREAM_WATERMARK = 256 << 10, /* of unwritten bytes, beyond which a stream is not filled */

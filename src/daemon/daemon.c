@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -32,7 +33,7 @@
 
 extern char **environ;
 
-enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 256, LISTEN_BACKLOG = 256 };
+enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 256, LISTEN_BACKLOG = 256, DESCRIPTORS_MAX = 16384 };
 
 static json_t *read_spawn_exit(const struct core *core, const char *spawn_id)
 {
@@ -187,8 +188,19 @@ static void on_signal(uv_signal_t *handle, int signum)
 	turn_wanted(d);
 }
 
+/* A descriptor a connection and one a watched process: a thousand peers need more than the usual 1,024. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < DESCRIPTORS_MAX) {
+		limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MAX ? limit.rlim_max : DESCRIPTORS_MAX;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* with fewer we serve fewer */
+	}
+}
+
 static void init_loop(struct daemon *d)
 {
+	raise_descriptor_limit();
 	static const int signums[] = {SIGTERM, SIGINT};
 	uv_loop_init(&d->loop);
 	list_init(&d->conns);
