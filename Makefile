@@ -31,8 +31,8 @@ asan: deps $(ASAN)/build.ninja ## the tests under clang with ASan and UBSan
 	@ninja -C $(ASAN)
 	@tools/run-tests $(ASAN)
 
-lint: build ## formatting, layers, shell scripts, longest functions, clang-tidy
-	@tools/lint $(BUILD)
+lint: build $(ASAN)/build.ninja ## formatting, layers, shell scripts, longest functions, clang-tidy
+	@tools/lint $(ASAN)
 
 fuzz: deps ## every fuzzer for SECONDS each
 	@tools/fuzz $(SECONDS)
