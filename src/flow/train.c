@@ -145,9 +145,14 @@ void train_moved(struct core *core, const char *subject, bool ok, const json_t *
 	} else if (why && strcmp(why, "stale") == 0) {
 		change_set_state(core->store, c.id, "queued", "the target moved; built and tested again");
 	} else {
+		/* local_changes, operation, busy, missing: the worker says which checkout and which file */
+		const char *message = json_str(result, "message");
 		autostrbuf reason = STRBUF_INIT(REASON_MAX);
-		strbuf_addf(&reason, "local changes in a checkout of %s would be touched: ", c.target);
-		add_files(&reason, json_object_get(result, "files"));
+		strbuf_addf(&reason, "%.1000s", message ? message : why ? why : "the target was not moved");
+		if (!message && json_array_size(json_object_get(result, "files"))) {
+			strbuf_addstr(&reason, ": ");
+			add_files(&reason, json_object_get(result, "files"));
+		}
 		change_eject(core->store, c.id, strbuf_str(&reason));
 	}
 	train_advance(core, c.repo_id, c.target);
