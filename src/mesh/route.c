@@ -87,6 +87,10 @@ static int refuse_ambiguous(struct store *s, const char *name, const json_t *ids
 	bool one_circle = true;
 	for (size_t i = 0; i < n && i < CANDIDATES_MAX; i++) {
 		json_array_append_new(list, shown(s, json_string_value(json_array_get(ids, i)), true));
+		if (store_failed(s)) {
+			json_decref(list);
+			return error_set(err, ERR_NOT_STORED, "the database cannot be read");
+		}
 		one_circle = one_circle && strcmp(json_str(json_array_get(list, i), "circle"),
 						  json_str(json_array_get(list, 0), "circle")) == 0;
 	}
@@ -161,7 +165,7 @@ static int refuse_unknown(struct store *s, const struct scope *scope, struct err
 				       strbuf_str(&name), scope->circle ? scope->circle : scope->own_circle);
 	json_t *near = near_matches(s, scope->name);
 	const json_t *first = json_array_get(near, 0);
-	if (!first)
+	if (!first || store_failed(s)) /* a failed disk leaves rows out */
 		(void)error_hint(err, code, "`coppice ps` lists who is there");
 	else if (strcmp(json_str(first, "name"), scope->name) != 0)
 		(void)error_hint(err, code, "did you mean %s?", json_str(first, "name"));
