@@ -120,7 +120,8 @@ static int usage_error(const struct command *c, struct error *err, const char *w
 {
 	int code = error_set(err, ERR_INVALID, "%s%s%s", what, which ? " " : "", which ? which : "");
 	if (strlen(c->name) + strlen(c->usage) < SHORT_USAGE)
-		return error_hint(err, code, "usage: coppice %s %s", c->name, c->usage);
+		return error_hint(err, code, "usage: coppice %s%s%s", c->name, *c->usage ? " " : "",
+				  c->usage);
 	return error_hint(err, code, "see: coppice help %s", c->name);
 }
 
@@ -228,8 +229,8 @@ int command_execute(const struct command *c, int argc, char **argv)
 	if (!code && !help)
 		code = c->run(&run, &err);
 	int exit_code = code ? error_kind((enum error_code)code)->exit_code : run.exit_code;
-	if (fflush(stdout) != 0 && !code)
-		code = error_errno(&err, errno, "stdout takes no more");
+	if (!code)
+		code = out_end(&err);
 	if (code)
 		out_error(&err, run.json || wants_json(argc, argv));
 	free_run(&run);
@@ -300,7 +301,7 @@ static int show_help(int argc, char **argv)
 		command_help(c);
 	else
 		command_help_all();
-	return fflush(stdout) == 0 ? 0 : 1;
+	return out_end(NULL) ? 1 : 0;
 }
 
 int command_main(int argc, char **argv)
@@ -313,7 +314,7 @@ int command_main(int argc, char **argv)
 	}
 	if (strcmp(name, "--version") == 0) {
 		(void)printf("coppice %s\n", COPPICE_VERSION);
-		return fflush(stdout) == 0 ? 0 : 1;
+		return out_end(NULL) ? 1 : 0;
 	}
 	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
 	    (strcmp(name, "help") == 0 && (argc < 3 || argv[2][0] != '-')))

@@ -36,7 +36,7 @@ static void print_lines(const char *text, const char *prefix)
 
 void command_help(const struct command *c)
 {
-	autofree char *usage = xasprintf("coppice %s %s", c->name, c->usage);
+	autofree char *usage = xasprintf("coppice %s%s%s", c->name, *c->usage ? " " : "", c->usage);
 	int name_width = (int)strlen("coppice ") + (int)strlen(c->name);
 	out_in(BOLD, "coppice %s", c->name);
 	(void)fputs(": ", stdout);

@@ -1,6 +1,7 @@
 /* See out.h. */
 #include "cli/out.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,12 +76,31 @@ char *out_word(const char *text)
 	return strbuf_detach(&word);
 }
 
+/* JSON itself escapes the controls of ASCII but DEL, and none of those beyond (C1), all of which can only
+ * stand within its strings. */
+static void put_json(FILE *f, const json_t *json)
+{
+	autofree char *text = json_text(json);
+	for (const char *p = text; *p;) {
+		size_t plain = strcspn(p, "\x7f\xc2");
+		(void)fwrite(p, 1, plain, f); /* what cannot be written shows at the final flush */
+		p += plain;
+		if (*p == '\x7f') {
+			(void)fputs("\\u007f", f);
+			p++;
+		} else if (*p && (unsigned char)p[1] < 0xA0) {
+			(void)fprintf(f, "\\u00%02x", (unsigned char)p[1]);
+			p += 2;
+		} else if (*p) {
+			(void)fputc(*p++, f);
+		}
+	}
+	(void)fputc('\n', f);
+}
+
 void out_json(const json_t *json)
 {
-	/* JSON escapes what steers a terminal, but for the controls beyond ASCII. */
-	size_t flags = JSON_COMPACT | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0);
-	(void)json_dumpf(json, stdout, flags); /* a stdout that takes nothing shows at the final flush */
-	(void)putchar('\n');
+	put_json(stdout, json);
 }
 
 void out_text(FILE *f, const char *text, bool lines)
@@ -128,6 +148,14 @@ static void wrap_to(const char *text, int at, int indent, FILE *f)
 void out_wrapped(const char *text, int at, int indent)
 {
 	wrap_to(text, at, indent, stdout);
+}
+
+int out_end(struct error *err)
+{
+	bool failed = ferror(stdout); /* an earlier write: its reason is lost */
+	if (fflush(stdout) != 0)
+		return error_errno(err, errno, "stdout takes no more");
+	return failed ? error_set(err, ERR_SYSTEM, "stdout takes no more") : 0;
 }
 
 /* The peers that a name could mean (R1). */
@@ -185,9 +213,7 @@ void out_error(const struct error *err, bool json)
 	(void)fflush(stdout);
 	if (json) {
 		json_auto_t *object = error_to_json(err);
-		(void)json_dumpf(object, stderr,
-				 JSON_COMPACT | (isatty(STDERR_FILENO) ? JSON_ENSURE_ASCII : 0));
-		(void)fputc('\n', stderr);
+		put_json(stderr, object);
 		return;
 	}
 	(void)fputs(out_colour(stderr) ? "\x1b[31mcoppice:\x1b[0m " : "coppice: ", stderr);

@@ -31,6 +31,8 @@ void out_text(FILE *f, const char *text, bool lines);
 /* Words of `text` on lines of at most OUT_WIDTH columns, where no single word is longer. The first line
  * goes on at column `at`, the others start at `indent`. A newline in the text begins a new line. */
 void out_wrapped(const char *text, int at, int indent);
+/* Writes out what is still buffered: 0, or an error when not all of it could be written to stdout. */
+int out_end(struct error *err) _warn_unused_;
 /* "coppice: what happened: what to do", or the error object with --json. */
 void out_error(const struct error *err, bool json);
 
