@@ -35,10 +35,15 @@ extern char **environ;
 
 enum { CONFIG_MAX = 1 << 20, TOKEN_MAX = 256, LISTEN_BACKLOG = 256, DESCRIPTORS_MAX = 16384 };
 
+/* The record of its end; or, if another launcher is the one that runs it (launch_running),
+ * {"running":{"pid","start_time"}}. */
 static json_t *read_spawn_exit(const struct core *core, const char *spawn_id)
 {
 	json_t *left = NULL;
-	return launch_exit_read(core->home, spawn_id, &left, NULL) == 0 ? left : NULL;
+	if (launch_exit_read(core->home, spawn_id, &left, NULL) == 0)
+		return left;
+	return launch_running(core->home, spawn_id, &left, NULL) == 0 ? json_pack("{s:o}", "running", left)
+								      : NULL;
 }
 
 /* The text is kept: a repository's own file is merged with it later (flow/repo_config.h). */

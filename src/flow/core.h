@@ -14,7 +14,8 @@ struct core {
 	const char *home;			   /* the state folder, absolute */
 	const char *program; /* absolute path of this program, for terminals and workers */
 	/* What the pane's process wrote at its end ({"exit","summary","tail"}), a new reference; NULL if it
-	 * wrote nothing. A file of the state folder; the simulator has its own. */
+	 * wrote nothing; {"running":{"pid","start_time"}} if it was not the one that runs the spawn. A file
+	 * of the state folder; the simulator has its own. */
 	json_t *(*spawn_exit)(const struct core *core, const char *spawn_id);
 	void *data; /* the owner's */
 	/* what `status` tells of the daemon */

@@ -127,10 +127,28 @@ static void fail_spawn(struct core *core, const struct spawn_row *row, const cha
 	settle_peer(core, row, cause);
 }
 
+/* A crash of the daemon let two launchers start; the one that we watched has stepped back, the other one is
+ * the peer. */
+static void go_on_with(struct core *core, const struct spawn_row *row, const json_t *process)
+{
+	autofree char *text =
+		db_text(core->store, "SELECT result FROM spawn WHERE spawn_id = ?", "s", row->id);
+	json_auto_t *pane = text ? json_loads(text, 0, NULL) : NULL;
+	if (!pane)
+		pane = json_object();
+	json_object_set(pane, "pane_pid", json_object_get(process, "pid"));
+	json_object_set(pane, "start_time", json_object_get(process, "start_time"));
+	spawn_started(core, row->id, true, pane);
+}
+
 /* What the pane's process left behind when it ended decides on its job. */
 static void settle_end(struct core *core, const struct spawn_row *row)
 {
 	json_auto_t *left = core->spawn_exit(core, row->id);
+	if (left && json_object_get(left, "running")) {
+		go_on_with(core, row, json_object_get(left, "running"));
+		return;
+	}
 	json_int_t status = left ? json_int(left, "exit", -1) : -1;
 	const char *summary = left ? json_str(left, "summary") : NULL;
 	end_row(core->store, row, "ended", left);

@@ -109,6 +109,25 @@ int launch_exit_read(const char *home, const char *spawn_id, json_t **ret, struc
 	return code ? code : read_json(path, ret, err);
 }
 
+int launch_running(const char *home, const char *spawn_id, json_t **ret, struct error *err)
+{
+	autofree char *path = xasprintf("%s/spawn/%s.lock", home, spawn_id);
+	autostrbuf text = STRBUF_INIT(4096);
+	json_auto_t *lock = NULL;
+	int code = file_read(path, &text, err);
+	if (!code)
+		code = json_parse(strbuf_str(&text), text.len, &lock, err);
+	if (code)
+		return code;
+	const char *boot = json_str(lock, "boot_id");
+	pid_t pid = (pid_t)json_int(lock, "pid", 0);
+	uint64_t start = (uint64_t)json_int(lock, "start_time", 0);
+	if (!boot || strcmp(boot, os_env_real()->boot_id) != 0 || proc_alive(pid, start) != TRUTH_YES)
+		return error_set(err, ERR_NOT_FOUND, "the process of %s has ended", spawn_id);
+	*ret = json_incref(lock);
+	return 0;
+}
+
 int launch_forget(const char *home, const char *spawn_id, struct error *err)
 {
 	static const char *const suffixes[] = {"json", "exit", "lock"};

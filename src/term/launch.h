@@ -27,6 +27,10 @@ enum { LAUNCH_SUMMARY_MAX = 2 << 10, LAUNCH_TAIL_MAX = 8 << 10, LAUNCH_TAIL_LINE
 int launch_write(const char *home, const char *spawn_id, const json_t *spec, struct error *err) _warn_unused_;
 /* Reads ID.exit; a new reference. ERR_NOT_FOUND when there is none. */
 int launch_exit_read(const char *home, const char *spawn_id, json_t **ret, struct error *err) _warn_unused_;
+/* The process that has started the spawn, by ID.lock, if it is alive. ERR_NOT_FOUND otherwise. After a crash
+ * of the daemon a second launcher may have been started, which has ended at once: this one is the real one.
+ */
+int launch_running(const char *home, const char *spawn_id, json_t **ret, struct error *err) _warn_unused_;
 /* Removes the files of a spawn that has ended and is settled. */
 int launch_forget(const char *home, const char *spawn_id, struct error *err) _warn_unused_;
 
