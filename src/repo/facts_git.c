@@ -6,7 +6,8 @@
  *
  * Submodules keep their own repositories in the admin folder and find them by relative paths, which no
  * longer lead there when the worktree was moved. So where there are any, the fingerprint is that of a
- * status without them. */
+ * status without them. Nor is what happens inside them looked at, only their commit: git would work
+ * there by discovery, with a configuration that is the agent's (W3). So it is unknown. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,9 +37,9 @@ static int run_status(struct probe *p, bool submodules, struct strbuf *out, stru
 				    "--no-renames",
 				    "--untracked-files=normal",
 				    "--ignored=matching",
-				    submodules ? "--ignore-submodules=none" : "--ignore-submodules=all",
+				    submodules ? "--ignore-submodules=dirty" : "--ignore-submodules=all",
 				    NULL};
-	return git_run(&p->git, 0, args, out, NULL, err);
+	return git_look(&p->git, NULL, args, out, err);
 }
 
 /* Takes the "# branch.…" lines off the front of the status. */
@@ -76,25 +77,39 @@ static void set_counted(struct facts *f, enum fact fact, const struct git_status
 		fact_set(f, fact, TRUTH_NO, "%s: %s and %zu more", what, first, n - 1);
 }
 
-/* Git does not look at entries that are marked assume-unchanged, nor at skip-worktree ones that are
- * there: a change in such a file is not in its status. `git ls-files -v` marks them 'h' and 'S'. */
+/* Why git's status says nothing of one entry of `git ls-files -v -s`, "TAG MODE OBJECT STAGE TAB PATH"; NULL
+ * if it does. `ret_path`: its path. */
+static const char *unwatched(const struct probe *p, const char *entry, const char **ret_path)
+{
+	const char *tab = strchr(entry, '\t');
+	if (!tab)
+		return NULL;
+	bool gitlink = strncmp(entry + 1, " 160000 ", 8) == 0;
+	if (entry[0] != 'S' && !(entry[0] >= 'a' && entry[0] <= 'z') && !gitlink)
+		return NULL;
+	autofree char *path = path_join(p->at.tree, tab + 1), *link = path_join(path, ".git");
+	struct stat st;
+	*ret_path = tab + 1;
+	if (lstat(gitlink ? link : path, &st) < 0)
+		return NULL;
+	return gitlink ? "files of a submodule were not looked at" : "git was told not to look at changes of";
+}
+
+/* Git does not look at entries that are marked assume-unchanged ('h'), nor at skip-worktree ones ('S')
+ * that are there; and we do not have it look into submodules. A change there is not in its status. */
 static void check_unwatched(struct probe *p)
 {
-	const char *const args[] = {"ls-files", "-v", "-z", NULL};
+	const char *const args[] = {"ls-files", "-v", "-s", "-z", NULL};
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
 	autoerror err = {0};
-	if (git_run(&p->git, 0, args, &out, NULL, &err)) {
+	if (git_look(&p->git, NULL, args, &out, &err)) {
 		fact_unknown(p->f, FACT_CLEAN, "git ls-files", &err);
 		return;
 	}
 	for (const char *at = out.buf; at && at < out.buf + out.len; at += strlen(at) + 1) {
-		if (at[0] != 'S' && !(at[0] >= 'a' && at[0] <= 'z'))
-			continue;
-		autofree char *path = path_join(p->at.tree, at + 2);
-		struct stat st;
-		if (lstat(path, &st) == 0) {
-			fact_set(p->f, FACT_CLEAN, TRUTH_UNKNOWN,
-				 "git was told not to look at changes of: %s", at + 2);
+		const char *path = NULL, *why = unwatched(p, at, &path);
+		if (why) {
+			fact_set(p->f, FACT_CLEAN, TRUTH_UNKNOWN, "%s: %s", why, path);
 			return;
 		}
 	}

@@ -1,7 +1,5 @@
-/* Tests of listing worktrees, of describing a repository, and that neither runs anything of an agent's. */
+/* Tests of listing worktrees and of describing a repository. */
 #include "repo/test-fixture.h"
-
-#include <fcntl.h>
 
 #include "repo/describe.h"
 #include "repo/list.h"
@@ -242,49 +240,6 @@ static void test_list_of_an_unborn_or_bare_repository(void **state)
 	}
 }
 
-/* The agent of worktree "agent" rewrites everything that it can reach, to have a program run. */
-static void test_W3_rewritten_git_file_runs_nothing_in_list_and_describe(void **state)
-{
-	struct fixture *fx = *state;
-	autofree char *tree = fx_path(fx, "agent"), *admin = path_join(fx->common, "worktrees/agent"),
-		      *fake = fx_path(fx, "fake"), *fake_dir = path_join(fake, ".git"),
-		      *trap = fx_path(fx, "trap"), *file = path_join(tree, "file");
-	fx_git(fx->repo, "worktree", "add", "-q", "-b", "agent", tree);
-	autofree char *program = xasprintf("#!/bin/sh\n: >'%s/mark'\ncat\n", fx->root);
-	fx_write_program(fx->root, "trap", program);
-	fx_git(fx->root, "clone", "-q", fx->repo, fake);
-	fx_git(fake, "branch", "agent");
-	fx_git(fake, "config", "core.fsmonitor", trap);
-	fx_git(fake, "config", "filter.x.clean", trap);
-	fx_write_program(fake_dir, "hooks/post-index-change", program);
-	fx_write_program(fake_dir, "hooks/reference-transaction", program);
-	fx_git(fx->repo, "config", "extensions.worktreeConfig", "true");
-	fx_git(tree, "config", "--worktree", "core.fsmonitor", trap);
-	fx_git(tree, "config", "--worktree", "filter.y.clean", trap);
-	autofree char *link = xasprintf("gitdir: %s\n", fake_dir);
-	static const char *const attributes[] = {"* filter=x\n", "* filter=y\n"};
-	for (size_t i = 0; i < 4; i++) {
-		fx_write(tree, ".gitattributes", attributes[i % 2]);
-		/* First the .git file leads to the fake repository, then commondir does. */
-		if (i < 2)
-			fx_write(tree, ".git", link);
-		else
-			fx_write(admin, "commondir", fake_dir);
-		const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
-		assert_int_equal(utimensat(AT_FDCWD, file, times, 0), 0);
-		json_auto_t *list = list_with(fx, "main", NULL);
-		const json_t *row = row_of(list, "agent");
-		expect_str(row, "error", NULL);
-		assert_false(json_is_null(json_object_get(row, "dirty")));
-		json_auto_t *described = describe(tree);
-		expect_str(described, "path", tree);
-		assert_false(fx_exists(fx->root, "mark"));
-	}
-	/* The trap does work: discovery springs it. */
-	fx_git(tree, "status", "--short");
-	assert_true(fx_exists(fx->root, "mark"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,7 +251,6 @@ int main(void)
 		fx_test(test_list_of_given_worktrees),
 		fx_test(test_list_goes_on_beside_a_broken_worktree),
 		fx_test(test_list_of_an_unborn_or_bare_repository),
-		fx_test(test_W3_rewritten_git_file_runs_nothing_in_list_and_describe),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
