@@ -55,15 +55,14 @@ static const char *show_bytes(const json_t *row, char *buf, size_t size)
 	const json_t *bytes = json_object_get(row, "bytes");
 	if (!json_is_integer(bytes))
 		return "";
-	(void)snprintf(buf, size, "%lld", (long long)json_integer_value(bytes));
-	return buf;
+	return out_size((uint64_t)json_integer_value(bytes), buf, size);
 }
 
 static int run_footprint(struct command_run *run)
 {
 	static const struct out_column columns[] = {
 		{.title = "WHAT", .key = "what"},
-		{.title = "BYTES", .key = "bytes", .show = show_bytes, .right = true},
+		{.title = "SIZE", .key = "bytes", .show = show_bytes, .right = true},
 		{.title = "WHERE", .key = "path"},
 	};
 	json_auto_t *answer = json_pack("{s:o}", "footprint", doctor_footprint(run->dir));

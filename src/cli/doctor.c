@@ -232,20 +232,6 @@ static void check_runtime(struct doctor *d)
 		check_folder(d, "runtime", d->paths.runtime, false);
 }
 
-/* "1.5 GiB" */
-static const char *size_text(uint64_t bytes, char *buf, size_t size)
-{
-	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
-	size_t unit = 0;
-	double value = (double)bytes;
-	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
-		value /= 1024;
-		unit++;
-	}
-	(void)snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
-	return buf;
-}
-
 static void check_disk(struct doctor *d)
 {
 	if (!d->has_paths)
@@ -258,13 +244,13 @@ static void check_disk(struct doctor *d)
 		add_error(d, "disk", FAIL, &err, NULL);
 	else if (bytes < FREE_WANTED)
 		add(d, "disk", FAIL, "make room: coppice trash list", "%s free at %s",
-		    size_text(bytes, text, sizeof(text)), parent);
+		    out_size(bytes, text, sizeof(text)), parent);
 	else if (bytes < wanted)
 		add(d, "disk", WARN, "make room, or lower worktrees.min_free",
-		    "%s free at %s: less than worktrees.min_free", size_text(bytes, text, sizeof(text)),
+		    "%s free at %s: less than worktrees.min_free", out_size(bytes, text, sizeof(text)),
 		    parent);
 	else
-		add(d, "disk", OK, NULL, "%s free at %s", size_text(bytes, text, sizeof(text)), parent);
+		add(d, "disk", OK, NULL, "%s free at %s", out_size(bytes, text, sizeof(text)), parent);
 }
 
 /* --- the configuration --- */

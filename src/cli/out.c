@@ -305,3 +305,16 @@ const char *out_age(const char *time_text, char *buf, size_t size)
 		(void)snprintf(buf, size, "%lldd", age / 86400);
 	return buf;
 }
+
+const char *out_size(uint64_t bytes, char *buf, size_t size)
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+	size_t unit = 0;
+	double value = (double)bytes;
+	while (value >= 1024 && unit + 1 < ARRAY_SIZE(units)) {
+		value /= 1024;
+		unit++;
+	}
+	(void)snprintf(buf, size, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return buf;
+}

@@ -51,6 +51,8 @@ struct out_column {
 void out_table(const struct out_column *columns, size_t n, const json_t *rows, const char *none);
 /* The age of an RFC 3339 time, as "5s", "3m", "2h", "4d"; "" for NULL. */
 const char *out_age(const char *time, char *buf, size_t size);
+/* "512 bytes", "1.5 GiB" */
+const char *out_size(uint64_t bytes, char *buf, size_t size);
 
 /* The bytes of the character at `text`, which is not at its end, and its number; a byte that begins none is
  * taken for itself. */

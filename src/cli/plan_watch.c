@@ -31,14 +31,15 @@ struct look {
 	const char *state;
 	const char *sign;
 	enum colour colour;
+	bool ended;
 };
 
 static const struct look looks[] = {
-	{"waiting", "·", DIM},	 {"creating", "◌", BLUE},     {"starting", "◌", BLUE},
-	{"running", "●", CYAN},	 {"discarding", "◌", YELLOW}, {"landing", "▲", YELLOW},
-	{"ready", "◆", YELLOW},	 {"cleaning", "▲", GREEN},    {"landed", "✔", GREEN},
-	{"done", "✔", GREEN},	 {"ejected", "✘", RED},	      {"failed", "✘", RED},
-	{"cancelled", "✘", RED},
+	{"waiting", "·", DIM, false},  {"creating", "◌", BLUE, false},	   {"starting", "◌", BLUE, false},
+	{"running", "●", CYAN, false}, {"discarding", "◌", YELLOW, false}, {"landing", "▲", YELLOW, false},
+	{"ready", "◆", YELLOW, true},  {"cleaning", "▲", GREEN, false},	   {"landed", "✔", GREEN, true},
+	{"done", "✔", GREEN, true},    {"ejected", "✘", RED, true},	   {"failed", "✘", RED, true},
+	{"cancelled", "✘", RED, true},
 };
 
 static const struct look *look_of(const char *state)
@@ -49,10 +50,16 @@ static const struct look *look_of(const char *state)
 	return &looks[0];
 }
 
-static int terminal_width(void)
+struct screen {
+	int columns, lines;
+};
+
+static struct screen screen_now(void)
 {
 	struct winsize size;
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+	bool known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+	return (struct screen){known && size.ws_col > 20 ? size.ws_col : 80,
+			       known && size.ws_row > 4 ? size.ws_row : 24};
 }
 
 /* A row's last words: why it is where it is, or what it said at its end. */
@@ -82,26 +89,48 @@ static void print_row(const json_t *task, int name_width, int width)
 	(void)putchar('\n');
 }
 
-static void draw(struct watch *w, const json_t *plan)
+/* What is drawn over must be on the screen whole: of a longer plan, tasks that have ended are left out first,
+ * then the last ones. */
+static void print_rows(const json_t *tasks, int name_width, struct screen screen, size_t room)
 {
-	const json_t *tasks = json_object_get(plan, "tasks");
-	int name_width = 6, width = terminal_width();
+	size_t n = json_array_size(tasks), hidden = n > room ? n - room + 1 : 0, ended = hidden,
+	       left = hidden;
 	size_t i;
 	json_t *task;
 	json_array_foreach(tasks, i, task)
 	{
-		int n = out_width(json_str(task, "task"));
-		name_width = n > name_width ? n : name_width;
+		const struct look *look = look_of(json_str(task, "state"));
+		if (ended && look->ended) {
+			ended--;
+			left--;
+			continue;
+		}
+		if (n - i > left)
+			print_row(task, name_width, screen.columns);
 	}
-	if (name_width > width - ROW_FIXED)
-		name_width = width - ROW_FIXED;
-	if (w->drawn)
-		(void)printf("\x1b[%zuA\x1b[J", w->drawn);
+	if (hidden)
+		out_in(DIM, "  and %zu more: coppice plan status\n", hidden);
+}
+
+static void draw(struct watch *w, const json_t *plan)
+{
+	const json_t *tasks = json_object_get(plan, "tasks");
+	struct screen screen = screen_now();
+	size_t room = (size_t)screen.lines - 2, n = json_array_size(tasks);
+	int name_width = 6;
+	size_t i;
+	json_t *task;
 	json_array_foreach(tasks, i, task)
 	{
-		print_row(task, name_width, width);
+		int width = out_width(json_str(task, "task"));
+		name_width = width > name_width ? width : name_width;
 	}
-	w->drawn = json_array_size(tasks);
+	if (name_width > screen.columns - ROW_FIXED)
+		name_width = screen.columns - ROW_FIXED;
+	if (w->drawn)
+		(void)printf("\x1b[%zuA\x1b[J", w->drawn);
+	print_rows(tasks, name_width, screen, room);
+	w->drawn = n > room ? room : n;
 	(void)fflush(stdout);
 }
 

@@ -71,6 +71,23 @@ static void test_clipping(void **state)
 	assert_string_equal(tight, "");
 }
 
+static void test_sizes(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} cases[] = {{0, "0 bytes"},
+		     {1023, "1023 bytes"},
+		     {1536, "1.5 KiB"},
+		     {3ull << 30, "3.0 GiB"},
+		     {1ull << 52, "4096.0 TiB"}};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		char buf[32];
+		assert_string_equal(out_size(cases[i].bytes, buf, sizeof(buf)), cases[i].text);
+	}
+}
+
 static void test_words_for_a_shell(void **state)
 {
 	(void)state;
@@ -218,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_clipping),
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_words_for_a_shell),
 		cmocka_unit_test(test_nothing_but_text_reaches_a_pipe),
 		cmocka_unit_test(test_no_color_is_honoured_on_a_terminal),
