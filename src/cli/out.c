@@ -111,10 +111,13 @@ void out_text(FILE *f, const char *text, bool lines)
 	(void)fputs(strbuf_str(&shown), f);
 }
 
-/* Where the next word of a wrapped text ends. */
+/* Where the next word of a wrapped text ends; what is in brackets stays together: "[--base REF]". */
 static size_t word_len(const char *text)
 {
-	return strcspn(text, " \n");
+	size_t n = 0;
+	for (int depth = 0; text[n] && text[n] != '\n' && (text[n] != ' ' || depth > 0); n++)
+		depth += text[n] == '[' ? 1 : text[n] == ']' ? -1 : 0;
+	return n;
 }
 
 static void wrap_to(const char *text, int at, int indent, FILE *f)

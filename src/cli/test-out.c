@@ -113,6 +113,9 @@ static void print_all(void)
 	out_say(" %s\n", evil);
 	out_text(stdout, evil, true);
 	out_wrapped(evil, 0, 2);
+	out_wrapped("\nwrapped: 日本日本日本日本日本日本日本日本日本日本日本日本日本日本日本日本日本日本 [in "
+		    "brackets]\n",
+		    0, 4);
 	out_table(columns, ARRAY_SIZE(columns), rows, "none");
 	out_json(rows);
 	command_help_all();
@@ -218,6 +221,13 @@ static void test_a_terminal_gets_colours_only(void **state)
 	assert_plain(text);
 }
 
+static void test_brackets_stay_together_on_a_line(void **state)
+{
+	(void)state;
+	autofree char *text = printed_to_pipe();
+	assert_non_null(strstr(text, "本\n    [in brackets]\n"));
+}
+
 static void test_columns_are_aligned(void **state)
 {
 	(void)state;
@@ -240,6 +250,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_but_text_reaches_a_pipe),
 		cmocka_unit_test(test_no_color_is_honoured_on_a_terminal),
 		cmocka_unit_test(test_a_terminal_gets_colours_only),
+		cmocka_unit_test(test_brackets_stay_together_on_a_line),
 		cmocka_unit_test(test_columns_are_aligned),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
