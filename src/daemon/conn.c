@@ -350,6 +350,15 @@ void conn_identify(struct daemon *d, struct conn *conn, struct caller *ret,
 	*ret_chain = conn->has_chain ? &conn->chain : NULL;
 }
 
+const char *conn_expected_peer(struct daemon *d, const struct conn *conn)
+{
+	bool starting =
+		conn->caller.kind == CALLER_UNKNOWN && conn->mark[0] &&
+		db_int(d->store, 0, "SELECT count(*) FROM spawn WHERE peer_id = ? AND state = 'starting'",
+		       "s", conn->mark) > 0;
+	return starting ? conn->mark : NULL;
+}
+
 void conn_listen(struct daemon *d, int fd)
 {
 	uv_pipe_init(&d->loop, &d->listener, 0);

@@ -23,6 +23,7 @@ struct conn {
 	bool has_chain;
 	bool token;
 	struct caller caller;
+	char mark[ID_SIZE]; /* what its environment calls it (COPPICE_PEER): never a proof, "" if nothing */
 	uint64_t generation;
 
 	/* A stream of events, once it has asked for one. */

@@ -49,6 +49,7 @@ struct daemon {
 	size_t workers;	      /* child processes under way */
 	struct list work;     /* struct job_work: read-only work that waits for a worker */
 	uint64_t generation;  /* grows when it may have changed who a process is */
+	usec_t commit_took;   /* the last commit that had requests */
 	bool timers_due;
 	bool stopping;
 };

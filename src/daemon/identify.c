@@ -1,5 +1,6 @@
 /* The evidence of who calls (I2), collected from the kernel: the process chain of the connection's peer
  * credentials, its session leader, its environment. mesh/identity.c decides. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -14,11 +15,12 @@ static bool is_tmux_server(pid_t pid)
 	return file_read(path, &comm, NULL) == 0 && strncmp(strbuf_str(&comm), "tmux: server", 12) == 0;
 }
 
-static void look_closer(const struct conn *conn, struct identity_evidence *evidence)
+static void look_closer(struct conn *conn, struct identity_evidence *evidence)
 {
 	autofree char *mark = NULL;
 	struct proc_stat leader;
 	proc_environ(conn->pid, "COPPICE_PEER", &mark, &evidence->marked);
+	(void)snprintf(conn->mark, sizeof(conn->mark), "%s", mark ? mark : "");
 	if (conn->chain.n && proc_stat(conn->chain.at[0].sid, &leader, NULL) == 0)
 		evidence->leader_start = leader.start_time;
 	for (size_t i = 0; i < conn->chain.n && !evidence->terminal_server; i++)

@@ -23,6 +23,7 @@
 enum { CALLS_MAX = 64, EFFECTS_MAX = 64 };
 
 #define TURN_BUDGET (2 * USEC_PER_MSEC)
+#define REGISTRATION_LIMIT (10 * USEC_PER_SEC)
 #define RETRY_AFTER USEC_PER_SEC
 #define CHECKPOINT_AFTER (2 * USEC_PER_SEC)
 
@@ -124,6 +125,18 @@ static int64_t caller_hash(const struct call *call)
 				 : 0;
 }
 
+/* A worker may call before its terminal's start is on record, which is what proves who it is. Then its call
+ * waits for that record; the environment only says that waiting is worthwhile. */
+static bool too_early(struct daemon *d, struct call *call)
+{
+	const char *peer = call->begun || call->op.timed_out ? NULL : conn_expected_peer(d, call->conn);
+	if (peer)
+		(void)op_wait(&call->op, peer, REGISTRATION_LIMIT);
+	else if (!call->begun)
+		call->op.timed_out = false;
+	return peer != NULL;
+}
+
 static void run_call(struct daemon *d, struct call *call)
 {
 	struct store *s = d->store;
@@ -132,6 +145,10 @@ static void run_call(struct daemon *d, struct call *call)
 	store_save(s);
 	conn_identify(d, call->conn, &call->caller, &call->op.chain);
 	call->op.caller = &call->caller;
+	if (too_early(d, call)) {
+		store_keep(s);
+		return;
+	}
 	if (!call->begun)
 		call->fingerprint ^= caller_hash(call);
 	if (answered_before(call)) {
@@ -263,7 +280,9 @@ static void retry_turn(void *data)
 
 static void run_calls(struct daemon *d, struct list *done)
 {
-	usec_t until = monotonic_now() + TURN_BUDGET;
+	/* Where the disk is slow, more requests share a sync: no more time goes into them than into it. */
+	usec_t budget = d->commit_took > TURN_BUDGET ? d->commit_took : TURN_BUDGET;
+	usec_t until = monotonic_now() + budget;
 	for (int n = 0; n < CALLS_MAX && !list_empty(&d->ready) && (n == 0 || monotonic_now() < until); n++) {
 		struct call *call = list_entry(d->ready.next, struct call, link);
 		list_remove(&call->link);
@@ -312,7 +331,10 @@ static void run_turn(struct daemon *d)
 		record_finished(d);
 		run_calls(d, &calls);
 		n = take_effects(d, effects);
+		usec_t began = monotonic_now();
 		code = store_commit(d->store, &err);
+		if (!list_empty(&calls))
+			d->commit_took = monotonic_now() - began;
 	} else {
 		list_splice(&calls, &d->ready);
 	}

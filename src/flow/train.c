@@ -147,12 +147,13 @@ void train_moved(struct core *core, const char *subject, bool ok, const json_t *
 	} else {
 		/* local_changes, operation, busy, missing: the worker says which checkout and which file */
 		const char *message = json_str(result, "message");
+		const json_t *files = json_object_get(result, "files");
 		autostrbuf reason = STRBUF_INIT(REASON_MAX);
-		strbuf_addf(&reason, "%.1000s", message ? message : why ? why : "the target was not moved");
-		if (!message && json_array_size(json_object_get(result, "files"))) {
+		if (json_array_size(files)) {
+			add_files(&reason, files);
 			strbuf_addstr(&reason, ": ");
-			add_files(&reason, json_object_get(result, "files"));
 		}
+		strbuf_addf(&reason, "%.1000s", message ? message : why ? why : "the target was not moved");
 		change_eject(core->store, c.id, strbuf_str(&reason));
 	}
 	train_advance(core, c.repo_id, c.target);
