@@ -14,9 +14,10 @@
 
 #include "os/file.h"
 
-enum { LIST_TRIES = 40 };
-
-enum { LINK_MAX_BYTES = 8192 }; /* of a gitdir or .git file */
+enum {
+	LIST_TRIES = 40,
+	LINK_MAX_BYTES = 8192, /* of a gitdir or .git file */
+};
 
 /* A growing list of worktrees. */
 struct listing {

@@ -287,6 +287,29 @@ static void test_W1_half_made_registration_does_not_stop_others(void **state)
 	create_expect_no_leftovers(fx);
 }
 
+/* A git that was killed leaves its lock files, which would stop the next one. */
+static void test_W11_lock_files_of_a_killed_git(void **state)
+{
+	struct fixture *fx = *state;
+	prepare(fx);
+	json_auto_t *args = crash_args(fx);
+	long time = 0;
+	autofree char *wanted = undisturbed(fx, args, &time);
+	static const struct {
+		const char *command, *lock;
+	} cases[] = {{"update-ref", "refs/heads/feat/a.lock"}, {"reset", "worktrees/feat-a/index.lock"}};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autofree char *clause = xasprintf("*' %s '*) kill -9 0;;", cases[i].command);
+		create_git_shim(fx, clause);
+		pid_t pid = start_worker(args);
+		create_git_shim(fx, NULL);
+		assert_true(reap_worker(pid));
+		fx_write(fx->common, cases[i].lock, "");
+		repeat_and_compare(fx, args, wanted, cases[i].command);
+		wipe(fx);
+	}
+}
+
 /* A branch that somebody made between the crash and the repetition is theirs. */
 static void test_W8_branch_made_after_a_crash_is_not_ours(void **state)
 {
@@ -341,6 +364,7 @@ int main(void)
 		fx_test(test_W11_create_killed_at_each_step),
 		fx_test(test_W11_killed_while_taking_back),
 		fx_test(test_W11_failure_after_a_crash_leaves_nothing),
+		fx_test(test_W11_lock_files_of_a_killed_git),
 		fx_test(test_W1_half_made_registration_does_not_stop_others),
 		fx_test(test_W8_branch_made_after_a_crash_is_not_ours),
 		fx_test(test_W8_worktree_made_after_a_crash_is_not_ours),

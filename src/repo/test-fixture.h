@@ -31,8 +31,6 @@ struct fixture {
 	char common[PATH_MAX]; /* its .git */
 };
 
-#define FX_PATH(fx, name) path_join((fx)->root, (name))
-
 _unused_ static char *fx_path(const struct fixture *fx, const char *fmt, ...) _printf_(2, 3);
 
 static char *fx_path(const struct fixture *fx, const char *fmt, ...)
