@@ -136,7 +136,7 @@ static int locate(struct op_call *call, struct peer_spec *spec, struct error *er
 		const json_t *there = NULL;
 		if (!known && op_work_answer(call, &there, NULL) == 0)
 			spec->branch =
-				json_bool(there, "linked", false) ? json_str(there, "head_branch") : NULL;
+				json_bool(there, "linked", false) ? json_str(there, "branch") : NULL;
 		return 0;
 	}
 	query_release(&q);
