@@ -16,6 +16,24 @@ static const char *self(const struct op_call *call)
 	return call->caller->peer_id[0] ? call->caller->peer_id : NULL;
 }
 
+/* S8: an agent, or a reviewer, has a say in its own jobs only. */
+static bool is_agent(const struct op_call *call)
+{
+	return call->caller->kind == CALLER_PEER && call->caller->role != ROLE_ORCHESTRATOR;
+}
+
+/* Jobs that shall wait for the new one are held up by it: an agent may do that to its own. */
+static int check_needed_by(struct op_call *call, const char *const *needed_by, struct error *err)
+{
+	for (; is_agent(call) && needed_by && *needed_by; needed_by++)
+		if (!db_int(call->store, 0,
+			    "SELECT count(*) FROM job WHERE job_id = ?1 AND (created_by = ?2 OR peer_id = "
+			    "?2)",
+			    "ss", *needed_by, call->caller->peer_id))
+			return error_set(err, ERR_FORBIDDEN, "'needed_by' names a job that is not yours");
+	return 0;
+}
+
 static int handle_create(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct peer_ref peer = {0};
@@ -27,6 +45,9 @@ static int handle_create(struct op_call *call, json_t **ret, struct error *err)
 		return code;
 	autofree const char **needs = op_texts(call, "needs");
 	autofree const char **needed_by = op_texts(call, "needed_by");
+	code = check_needed_by(call, needed_by, err);
+	if (code)
+		return code;
 	struct job_spec spec = {.title = op_text(call, "title"),
 				.text = op_text(call, "text"),
 				.branch = op_text(call, "branch"),
@@ -163,8 +184,7 @@ const struct op op_job_claim = {
 /* S8: an agent reports on its own job only. */
 static int check_own(struct op_call *call, const struct job *job, struct error *err)
 {
-	bool agent = call->caller->kind == CALLER_PEER && call->caller->role != ROLE_ORCHESTRATOR;
-	if (!agent || strcmp(job->peer_id, call->caller->peer_id) == 0)
+	if (!is_agent(call) || strcmp(job->peer_id, call->caller->peer_id) == 0)
 		return 0;
 	return error_set(err, ERR_FORBIDDEN, "%s is not your job", job->id);
 }
