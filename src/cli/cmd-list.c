@@ -62,6 +62,8 @@ const struct command command_list = {
 	.group = "worktrees",
 	.summary = "Worktrees and branches: changes, ahead and behind, landed, who works there",
 	.usage = "[--target BRANCH]",
+	.text = "TARGET counts the commits ahead of the target and behind it. LANDED is yes only where it is "
+		"proven that the target has the content of the branch; unknown counts as not landed.",
 	.examples = "coppice list\ncoppice list --json",
 	.options =
 		(const struct option_entry[]){{"target", 0, OPTION_VALUE, "BRANCH", "what is compared with"},

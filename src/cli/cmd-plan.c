@@ -75,6 +75,8 @@ const struct command command_plan = {
 	.group = "the main job",
 	.summary = "Look at running plans, watch one, cancel one",
 	.usage = "[status|watch|cancel [PLAN]]",
+	.text = "status lists the plans, or the tasks of one; watch shows them as run does; cancel ends one. "
+		"Without PLAN, watch and cancel take the newest.",
 	.examples = "coppice plan status\ncoppice plan watch plan-7f3k2m9qabcd\ncoppice plan cancel "
 		    "plan-7f3k2m9qabcd",
 	.operands = "status|watch|cancel plan",

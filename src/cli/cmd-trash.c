@@ -34,6 +34,8 @@ const struct command command_trash = {
 	.group = "worktrees",
 	.summary = "What can be restored",
 	.usage = "[list]",
+	.text = "A removed worktree can be restored until trash.keep has passed, or until the trash outgrows "
+		"trash.max: the oldest goes first.",
 	.examples = "coppice trash list",
 	.operands = "list|",
 	.max_args = 1,

@@ -182,15 +182,17 @@ static void print_candidates(const json_t *list)
 	}
 }
 
-/* The problems of a file, a line each, which begins with where it is. */
-static void print_problems(const char *message)
+/* Lines below the first one are indented. The problems of a file, each beginning with where it is, all stand
+ * below a line of ours. */
+static void print_lines(const char *message, bool problems)
 {
-	(void)fputs("these problems were found:", stderr);
+	const char *between = problems ? "these problems were found:\n  " : "";
 	for (const char *p = message; *p;) {
 		size_t len = strcspn(p, "\n");
 		autofree char *line = xstrndup(p, len);
-		(void)fputs("\n  ", stderr);
+		(void)fputs(between, stderr);
 		out_text(stderr, line, false);
+		between = "\n  ";
 		p += len + (p[len] == '\n');
 	}
 }
@@ -199,10 +201,7 @@ static void print_message(const struct error *err)
 {
 	const char *message = err->message ? err->message : "failed";
 	bool several = strchr(message, '\n') != NULL;
-	if (several && json_is_array(json_object_get(err->details, "problems")))
-		print_problems(message);
-	else
-		out_text(stderr, message, true);
+	print_lines(message, several && json_is_array(json_object_get(err->details, "problems")));
 	print_candidates(json_object_get(err->details, "candidates"));
 	if (!err->hint)
 		return;

@@ -9,8 +9,8 @@
 
 static const char made[] = "<!-- Made from the program's own tables; renew it with: tools/reference -->\n\n";
 
-/* A cell of a table: '|' would end it. */
-static void add_cell(struct strbuf *out, const char *text)
+/* Plain text: '|' would end a table's cell, and '<' begin a tag. */
+static void add_plain(struct strbuf *out, const char *text)
 {
 	for (const char *p = text; *p; p++) {
 		if (*p == '|' || *p == '<')
@@ -42,7 +42,7 @@ static void add_options(struct strbuf *out, const struct option_entry *options)
 		if (o->kind != OPTION_FLAG)
 			strbuf_addf(out, o->kind == OPTION_OPTIONAL ? "[=%s]" : " %s", o->value);
 		strbuf_addstr(out, "` | ");
-		add_cell(out, o->doc);
+		add_plain(out, o->doc);
 		strbuf_addstr(out, " |\n");
 	}
 }
@@ -53,8 +53,9 @@ static void add_command(struct strbuf *out, const struct command *c)
 		    c->name, *c->usage ? " " : "", c->usage);
 	for (const char *p = c->text; p && *p;) {
 		size_t len = strcspn(p, "\n");
+		autofree char *paragraph = xstrndup(p, len);
 		strbuf_addch(out, '\n');
-		strbuf_add(out, p, len);
+		add_plain(out, paragraph);
 		strbuf_addch(out, '\n');
 		p += len + (p[len] == '\n');
 	}
@@ -137,7 +138,7 @@ static void add_params(struct strbuf *out, const struct op_param *params)
 			    types[p->type]);
 		add_limit(out, p);
 		strbuf_addstr(out, " | ");
-		add_cell(out, p->doc);
+		add_plain(out, p->doc);
 		strbuf_addstr(out, " |\n");
 	}
 }
@@ -195,7 +196,7 @@ static void write_configuration(struct strbuf *out)
 		free(section);
 		section = xstrndup(name, len);
 		strbuf_addf(out, "| `%s` | `%s` | ", name + len + 1, fallback);
-		add_cell(out, json_str(key, "doc"));
+		add_plain(out, json_str(key, "doc"));
 		strbuf_addstr(out, " |\n");
 	}
 }

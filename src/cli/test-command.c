@@ -17,6 +17,8 @@
 /* What the command was given, as text: "arg arg | --option=value … | rest …". */
 static char seen[1024];
 static int wanted_code, wanted_exit;
+static const char *wanted_message = "it is so";
+static json_t *wanted_details;
 
 static void see(const char *fmt, ...) _printf_(1, 2);
 
@@ -46,9 +48,12 @@ static int note_call(struct command_run *run, struct error *err)
 	for (char **word = run->rest; word && *word; word++)
 		see(" %s", *word);
 	run->exit_code = wanted_exit;
-	if (wanted_code)
-		return error_hint(err, error_set(err, (enum error_code)wanted_code, "it is so"), "do this");
-	return 0;
+	if (!wanted_code)
+		return 0;
+	int code = error_set(err, (enum error_code)wanted_code, "%s", wanted_message);
+	if (wanted_details)
+		(void)error_details(err, code, json_incref(wanted_details));
+	return error_hint(err, code, "do this");
 }
 
 static const struct option_entry options[] = {
@@ -284,6 +289,39 @@ static void test_errors_are_json_on_stderr(void **state)
 	assert_int_equal(strncmp(unknown.err, "{\"error\":{\"code\":\"invalid\"", 25), 0);
 }
 
+static void test_errors_of_several_lines(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *message, *details, *said;
+	} cases[] = {
+		{"git failed\nfatal: no", NULL, "coppice: git failed\n  fatal: no\ndo this\n"},
+		{"p:1: a: x\np:2: b: y", "{\"problems\":[]}",
+		 "coppice: these problems were found:\n  p:1: a: x\n  p:2: b: y\ndo this\n"},
+		{"p:1: a: x", "{\"problems\":[]}", "coppice: p:1: a: x: do this\n"},
+		{"2 peers are called a",
+		 "{\"candidates\":[{\"name\":\"a\",\"circle\":\"x\",\"peer_id\":\"peer-1\"},"
+		 "{\"name\":\"a\",\"circle\":\"y\",\"peer_id\":\"peer-2\"}]}",
+		 "coppice: 2 peers are called a\n  x:a  peer-1\n  y:a  peer-2\ndo this\n"},
+		{"a\x1b[31mb", NULL, "coppice: a\\x1B[31mb: do this\n"},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		autocaptured got = {0};
+		json_auto_t *details = NULL;
+		if (cases[i].details)
+			assert_int_equal(
+				json_parse(cases[i].details, strlen(cases[i].details), &details, NULL), 0);
+		wanted_code = ERR_GIT;
+		wanted_message = cases[i].message;
+		wanted_details = details;
+		call(&plain, "a", &got);
+		wanted_code = 0;
+		wanted_message = "it is so";
+		wanted_details = NULL;
+		assert_string_equal(got.err, cases[i].said);
+	}
+}
+
 static void test_a_full_stdout_is_an_error(void **state)
 {
 	(void)state;
@@ -336,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_the_folder_is_absolute),
 		cmocka_unit_test(test_exit_codes_follow_from_errors),
 		cmocka_unit_test(test_errors_are_json_on_stderr),
+		cmocka_unit_test(test_errors_of_several_lines),
 		cmocka_unit_test(test_a_full_stdout_is_an_error),
 		cmocka_unit_test(test_every_command_has_its_help),
 	};
