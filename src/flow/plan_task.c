@@ -262,8 +262,14 @@ void task_spawn(struct core *core, struct task *task)
 void task_again(struct core *core, struct task *task, const char *reason)
 {
 	const char *retry = json_str(task->plan, "retry");
-	if (!retry || strcmp(retry, "fresh") != 0 || !task->worktree_id[0]) {
+	autoworktree w = {0};
+	if (!retry || strcmp(retry, "fresh") != 0 || !worktree_get(core->store, task->worktree_id, &w) ||
+	    strcmp(w.state, "removed") == 0) {
 		task_set(core, task, TASK_WAITING, reason);
+		return;
+	}
+	if (strcmp(w.state, "live") != 0) { /* somebody else removes it already */
+		task_set(core, task, TASK_DISCARDING, reason);
 		return;
 	}
 	/* The trash keeps what the failed attempt left, so every fact that it covers is waived. */

@@ -369,6 +369,10 @@ static int begin_restore(struct op_call *call, struct error *err)
 	if (code)
 		return code;
 	const char *branch = op_text(call, "branch");
+	autoworktree there = {0};
+	if (worktree_of_branch(call->store, place.repo_id, branch, &there))
+		return error_set(err, ERR_EXISTS, "%s has a worktree already: %s (%s)", branch, there.path,
+				 there.state);
 	char trash_id[ID_SIZE];
 	json_auto_t *trash = trash_find(call->store, place.repo_id, branch, trash_id);
 	if (!trash)
