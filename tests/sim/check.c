@@ -674,8 +674,14 @@ void check_success(struct sim *m, const struct proc *p)
 				     " WHERE attempt.job_id = ? AND fence = ? AND ended_at IS NULL",
 				     "si", p->job_id, p->fence))
 		return;
+	/* What somebody called off may be tried again, whatever it had come to. */
 	for (size_t i = 0; i < model->n_successes; i++)
-		if (strcmp(model->successes[i].job_id, p->job_id) == 0)
+		if (strcmp(model->successes[i].job_id, p->job_id) == 0 &&
+		    db_int(m->store, 0,
+			   "SELECT 1 FROM attempt WHERE fence = ? AND coalesce(reason, '') NOT LIKE"
+			   " '%executor is gone (retired)' AND coalesce(reason, '') NOT LIKE "
+			   "'%(session_end)'",
+			   "i", model->successes[i].fence))
 			sim_break(m, RULE_ONCE,
 				  "the worker of %s ran to success with fence %lld and again with %lld",
 				  p->job_id, (long long)model->successes[i].fence, (long long)p->fence);

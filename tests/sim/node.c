@@ -67,13 +67,14 @@ static bool answered_before(const struct sim *m, struct call *c)
 {
 	autoerror err = {0};
 	json_t *kept = NULL;
-	if (c->begun || !key_of(m, c))
+	if (!key_of(m, c))
 		return false;
 	switch (answer_find(m->store, key_of(m, c), c->fingerprint, &c->status, &kept)) {
 	case ANSWER_DONE:
 		c->answer = kept;
 		return true;
 	case ANSWER_PENDING:
+		json_decref(c->op.state);
 		c->op.state = kept;
 		return false;
 	case ANSWER_MISUSED:
@@ -163,6 +164,11 @@ static void watch_one(const char *peer_id, pid_t pid, uint64_t start_time, void 
 {
 	(void)peer_id;
 	node_watch(data, pid, (int64_t)start_time);
+}
+
+static void watch_spawned(int64_t pid, int64_t start_time, void *data)
+{
+	node_watch(data, pid, start_time);
 }
 
 static void record_ended(struct sim *m)
@@ -421,21 +427,34 @@ static int recover(struct sim *m, struct error *err)
 	return store_commit(m->store, err);
 }
 
-void node_start(struct sim *m)
+/* The database is opened, without anything being changed yet. */
+static void open_store(struct sim *m)
 {
 	autoerror err = {0};
-	int code = store_open(database, &m->env, "sim", &m->store, &err);
-	if (!code) {
-		m->core.store = m->store;
-		code = recover(m, &err);
-	}
-	if (code) {
+	if (store_open(database, &m->env, "sim", &m->store, &err)) {
 		sim_break(m, RULE_D2, "the database cannot be opened: %s", err.message);
+		abort();
+	}
+	m->core.store = m->store;
+}
+
+static void start(struct sim *m)
+{
+	autoerror err = {0};
+	if (recover(m, &err)) {
+		sim_break(m, RULE_D2, "the daemon cannot recover: %s", err.message);
 		abort();
 	}
 	heed_events(m);
 	peer_watch_each(m->store, watch_one, m);
+	spawn_watch_each(m->store, watch_spawned, m);
 	m->timers_due = true;
+}
+
+void node_start(struct sim *m)
+{
+	open_store(m);
+	start(m);
 }
 
 /* Workers outlive the daemon: what was ordered may still be done, only nobody hears of it. The next worker of
@@ -456,30 +475,32 @@ static void let_workers_end(struct sim *m)
 void node_crash(struct sim *m, enum crash how)
 {
 	m->crashes++;
-	let_workers_end(m);
-	node_forget(m);
 	client_cut_off(m);
 	if (!disk_is_dead())
 		disk_die_after(0);
 	store_close(m->store);
-	m->store = NULL;
-	if (how == CRASH_POWER_LOST) {
+	if (how == CRASH_POWER_LOST)
 		disk_power_lost();
+	else
+		disk_killed();
+	open_store(m);
+	let_workers_end(m);
+	node_forget(m);
+	if (how == CRASH_POWER_LOST) {
 		world_reboot(&m->world);
 		(void)snprintf(m->boot_id, sizeof(m->boot_id), "boot-%u", ++m->boots % 100000);
-	} else {
-		disk_killed();
 	}
-	node_start(m);
+	start(m);
 }
 
 void node_stop(struct sim *m)
 {
 	m->crashes++;
-	let_workers_end(m);
-	node_forget(m);
 	client_cut_off(m);
 	store_checkpoint(m->store);
 	store_close(m->store);
-	node_start(m);
+	open_store(m);
+	let_workers_end(m);
+	node_forget(m);
+	start(m);
 }

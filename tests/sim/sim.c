@@ -17,7 +17,7 @@
 #include "sim.h"
 #include "vfs.h"
 
-enum { OPERATIONS = 20000, SEEDS = 50, AGENTS_MAX = 5, PEACE_ROUNDS = 400, BREAKS_SHOWN = 200 };
+enum { OPERATIONS = 20000, SEEDS = 50, AGENTS_MAX = 5, PEACE_ROUNDS = 400, BREAKS_SHOWN = 20 };
 
 static const struct {
 	const char *id, *test;
@@ -343,10 +343,12 @@ static void add_orchestrator(struct sim *m)
 
 static void sim_init(struct sim *m, uint64_t seed, bool trace)
 {
-	static struct config_source nothing;
+	static const char text[] = "hooks: { post-land: [tell], post-remove: [tell] }\n";
+	static const struct config_source config = {
+		.user_file = "config.yaml", .user_text = text, .user_len = sizeof(text) - 1};
 	autoerror err = {0};
 	*m = (struct sim){.seed = seed, .rng = {seed}, .trace = trace, .now = 1767323045000000, .boots = 1};
-	if (config_parse(&nothing, &m->config, &err))
+	if (config_parse(&config, &m->config, &err))
 		abort();
 	m->env = (struct os_env){.now = sim_now, .random = sim_random, .boot_id = m->boot_id, .data = m};
 	(void)snprintf(m->boot_id, sizeof(m->boot_id), "boot-1");

@@ -35,6 +35,7 @@ void world_release(struct world *w)
 	free(w->commits);
 	free(w->branches);
 	free(w->dirs);
+	free(w->hooks);
 	*w = (struct world){0};
 }
 
@@ -484,6 +485,37 @@ static void act_find(struct world *w, struct action *a)
 	succeed(a, json_pack("{s:o}", "ok", ok));
 }
 
+static void act_in_use(struct world *w, struct action *a)
+{
+	if (w->faults && rng_chance(w->rng, 10))
+		fail(a, ERR_GIT, "git would not lock it");
+	else
+		succeed(a, json_object());
+}
+
+static void act_purge(struct world *w, struct action *a)
+{
+	if (w->faults && rng_chance(w->rng, 20))
+		fail(a, ERR_REFUSED, "a fact is unknown");
+	else
+		succeed(a, json_object());
+}
+
+/* The user's own command: whatever it does, it does it once. */
+static void act_hook(struct sim *m, struct world *w, struct action *a)
+{
+	for (size_t i = 0; i < w->n_hooks; i++)
+		if (w->hooks[i] == a->effect.id)
+			sim_break(m, RULE_W11, "hook %lld of %s ran twice", (long long)a->effect.id,
+				  a->effect.subject);
+	ARRAY_GROW(w->hooks, w->n_hooks, w->cap_hooks);
+	w->hooks[w->n_hooks++] = a->effect.id;
+	if (rng_chance(w->rng, 20))
+		fail(a, ERR_SYSTEM, "the hook ended with 1");
+	else
+		succeed(a, json_object());
+}
+
 void world_act(struct sim *m, struct action *a)
 {
 	static const struct {
@@ -494,6 +526,9 @@ void world_act(struct sim *m, struct action *a)
 		{"worktree.create", act_worktree_create, NULL},
 		{"worktree.remove", act_worktree_remove, NULL},
 		{"worktree.restore", act_worktree_restore, NULL},
+		{"worktree.in_use", act_in_use, NULL},
+		{"trash.purge", act_purge, NULL},
+		{"hook", NULL, act_hook},
 		{"land.build", act_land_build, NULL},
 		{"land.move", NULL, act_land_move},
 		{"spawn", NULL, act_spawn},

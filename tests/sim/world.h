@@ -77,6 +77,8 @@ struct world {
 	struct worktree_dir *dirs;
 	size_t n_dirs, cap_dirs;
 	struct repo repos[REPOS];
+	int64_t *hooks; /* the effects whose command was run */
+	size_t n_hooks, cap_hooks;
 	int64_t next_start;
 };
 
