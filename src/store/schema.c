@@ -1,6 +1,8 @@
 /* The schema, as migrations: entry N takes a database of version N to N + 1, all in one transaction
  * (X3). An entry that was released is never edited; a change is a new entry.
  *
+ * Indices that count or filter hold every column that the statement looks at: it then reads the index only.
+ *
  * Conventions: ids are text with a prefix ("job-…"); *_at are UTC microseconds; flags are 0 or 1; JSON is
  * text. Strict tables and foreign keys are on. */
 #include "store/schema.h"
@@ -21,7 +23,7 @@ static const char initial[] =
 	"DEFAULT 0,"
 	" offline_cause TEXT, offline_at INTEGER, created_at INTEGER NOT NULL, last_seen INTEGER NOT NULL) "
 	"STRICT;"
-	"CREATE INDEX peer_name ON peer(name) WHERE live = 1;"
+	"CREATE INDEX peer_name ON peer(name, live, circle);"
 	"CREATE INDEX peer_live ON peer(live, circle);"
 	/* the processes that prove who a caller is (I2): agents, and terminals that Coppice started */
 	"CREATE TABLE session ("
@@ -40,6 +42,8 @@ static const char initial[] =
 	"NULL DEFAULT 0, state TEXT NOT NULL,"
 	" pane_id TEXT, pane_pid INTEGER, start_time INTEGER, boot_id TEXT, circle TEXT, result TEXT,"
 	" created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
+	"CREATE INDEX spawn_of_peer ON spawn(peer_id);"
+	"CREATE INDEX spawn_running ON spawn(pane_pid) WHERE state = 'running';"
 	/* messages and their ladder (D1): seq is the order of storing (D3) */
 	"CREATE TABLE message ("
 	" seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL," /* ask | notify
@@ -50,7 +54,7 @@ static const char initial[] =
 										     notice is about */
 	" step TEXT NOT NULL, shown INTEGER NOT NULL DEFAULT 0, at INTEGER NOT NULL, dead_at INTEGER, "
 	"dead_reason TEXT) STRICT;"
-	"CREATE INDEX message_waiting ON message(to_peer, seq) WHERE step IN "
+	"CREATE INDEX message_waiting ON message(to_peer, seq, step, dead_at) WHERE step IN "
 	"('stored','offered','submitted') AND dead_at IS NULL;"
 	"CREATE INDEX message_dead ON message(dead_at) WHERE dead_at IS NOT NULL;"
 	"CREATE TABLE delivery ("
@@ -64,8 +68,8 @@ static const char initial[] =
 	" state TEXT NOT NULL," /* open | acked | replied | declined | expired | undeliverable */
 	" reply TEXT, reason TEXT, closed_by TEXT, reply_taken INTEGER NOT NULL DEFAULT 0,"
 	" opened_at INTEGER NOT NULL, closed_at INTEGER) STRICT;"
-	"CREATE INDEX question_open_to ON question(to_peer) WHERE state = 'open';"
-	"CREATE INDEX question_open_from ON question(from_peer) WHERE state = 'open';"
+	"CREATE INDEX question_open_to ON question(to_peer, state) WHERE state = 'open';"
+	"CREATE INDEX question_open_from ON question(from_peer, state) WHERE state = 'open';"
 	/* jobs (J1..J6) */
 	"CREATE TABLE job ("
 	" job_id TEXT PRIMARY KEY, title TEXT NOT NULL, text TEXT, state TEXT NOT NULL, reason TEXT,"
@@ -79,6 +83,7 @@ static const char initial[] =
 	"STRICT;"
 	"CREATE INDEX job_state ON job(state);"
 	"CREATE INDEX job_plan ON job(plan_id) WHERE plan_id IS NOT NULL;"
+	"CREATE INDEX job_of_peer ON job(peer_id, updated_at) WHERE peer_id IS NOT NULL;"
 	"CREATE TABLE job_dep (job_id TEXT NOT NULL REFERENCES job, needs TEXT NOT NULL REFERENCES job, "
 	"PRIMARY KEY (job_id, needs)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX job_dep_needs ON job_dep(needs);"
@@ -88,6 +93,7 @@ static const char initial[] =
 	" state TEXT NOT NULL," /* running | completed | failed | interrupted | cancelled */
 	" reason TEXT, started_at INTEGER NOT NULL, ended_at INTEGER, PRIMARY KEY (job_id, n)) STRICT, "
 	"WITHOUT ROWID;"
+	"CREATE INDEX attempt_open ON attempt(peer_id) WHERE ended_at IS NULL;"
 	"CREATE TABLE artifact (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT NULL, "
 	"value TEXT NOT NULL, PRIMARY KEY (job_id, n)) STRICT, WITHOUT ROWID;"
 	"CREATE TABLE job_request (job_id TEXT NOT NULL REFERENCES job, n INTEGER NOT NULL, kind TEXT NOT "
@@ -144,6 +150,8 @@ static const char initial[] =
 	"DEFAULT 0,"
 	" approved INTEGER NOT NULL DEFAULT 0, created_at INTEGER NOT NULL, ended_at INTEGER) STRICT;"
 	"CREATE INDEX change_train ON change(repo_id, target, seq) WHERE ended_at IS NULL;"
+	"CREATE INDEX change_of_plan ON change(plan_id) WHERE plan_id IS NOT NULL;"
+	"CREATE INDEX change_of_branch ON change(repo_id, branch);"
 	"CREATE TABLE change_dep (change_id TEXT NOT NULL REFERENCES change, needs TEXT NOT NULL, PRIMARY "
 	"KEY (change_id, needs)) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX change_dep_needs ON change_dep(needs);"
