@@ -113,6 +113,11 @@ class Home:
             pids |= more
         return pids
 
+    def log(self):
+        """The last line that the daemon logged."""
+        with open(self.path("state", "daemon.log"), encoding="utf-8", errors="replace") as f:
+            return (f.read().strip().split("\n") or [""])[-1]
+
     def database(self):
         """A copy of the database as the disk has it; only while no daemon runs."""
         folder = tempfile.mkdtemp(dir=self.root)

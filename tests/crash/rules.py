@@ -22,6 +22,7 @@ RULES = (
     "W11_nothing_half_made_is_left",
     "W11_no_effect_is_left_open",
     "X1_the_next_command_brings_the_daemon_back",
+    "X4_the_daemon_ends_by_being_killed_only",
 )
 
 
