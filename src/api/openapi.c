@@ -10,14 +10,17 @@ static json_t *param_schema(const struct op_param *p)
 	json_t *schema = json_object();
 	if (types[p->type])
 		json_object_set_new(schema, "type", json_string(types[p->type]));
-	if (p->type == OP_TEXTS)
-		json_object_set_new(schema, "items", json_pack("{s:s}", "type", "string"));
-	if (p->type == OP_TEXT && p->max)
-		json_object_set_new(schema, "maxLength", json_integer(p->max));
-	if (p->type == OP_NUMBER && p->max)
-		json_object_set_new(schema, "maximum", json_integer(p->max));
-	if (p->type == OP_NUMBER)
+	if (p->type == OP_TEXT)
+		json_object_set_new(schema, "maxLength", json_integer(p->max ? p->max : OP_TEXT_MAX));
+	if (p->type == OP_TEXTS) {
+		json_object_set_new(schema, "items",
+				    json_pack("{s:s, s:i}", "type", "string", "maxLength", OP_TEXT_MAX));
+		json_object_set_new(schema, "maxItems", json_integer(p->max ? p->max : OP_LIST_MAX));
+	}
+	if (p->type == OP_NUMBER) {
 		json_object_set_new(schema, "minimum", json_integer(p->min));
+		json_object_set_new(schema, "maximum", json_integer(p->max ? p->max : OP_NUMBER_MAX));
+	}
 	json_object_set_new(schema, "description", json_string(p->doc));
 	return schema;
 }
@@ -45,10 +48,12 @@ static json_t *operation(const struct op *op)
 {
 	json_t *ok = json_pack("{s:s, s:{s:{s:{s:s}}}}", "description", op->result, "content",
 			       "application/json", "schema", "type", "object");
-	json_t *post =
-		json_pack("{s:s, s:s, s:{s:b, s:{s:{s:o}}}, s:{s:o, s:o}}", "operationId", op->name,
-			  "summary", op->summary, "requestBody", "required", 1, "content", "application/json",
-			  "schema", body_schema(op), "responses", "200", ok, "default", error_response());
+	json_t *body = body_schema(op);
+	int needed = json_array_size(json_object_get(body, "required")) > 0;
+	json_t *post = json_pack("{s:s, s:s, s:{s:b, s:{s:{s:o}}}, s:{s:o, s:o}}", "operationId", op->name,
+				 "summary", op->summary, "requestBody", "required", needed, "content",
+				 "application/json", "schema", body, "responses", "200", ok, "default",
+				 error_response());
 	if (op->flags & OP_CHANGES)
 		json_object_set_new(
 			post, "parameters",
@@ -66,10 +71,11 @@ json_t *api_openapi(void)
 		json_object_set_new(paths, path, operation(op_table[i]));
 	}
 	json_t *stream =
-		json_pack("{s:{s:s, s:{s:{s:s, s:{s:{}}}}}}", "get", "summary",
+		json_pack("{s:s, s:{s:{s:s, s:{s:{}}}}}", "summary",
 			  "Events as they are committed (Server-Sent Events); resumes after Last-Event-ID.",
 			  "responses", "200", "description", "a stream", "content", "text/event-stream");
-	json_object_set_new(paths, "/v1/events", stream);
+	/* the operation of that name is there already */
+	json_object_set_new(json_object_get(paths, "/v1/events"), "get", stream);
 	json_t *error =
 		json_pack("{s:s, s:{s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}}}}}", "type", "object",
 			  "properties", "error", "type", "object", "properties", "code", "type", "string",

@@ -16,12 +16,13 @@ static int check_protocol(const struct http_request *req, struct error *err)
 {
 	const char *text = http_request_header(req, "coppice-protocol");
 	int64_t version = PROTOCOL_VERSION;
-	if (text && number_parse(text, 1, 1000000, &version, err))
-		return (int)err->code;
+	int code = text ? number_parse(text, 1, 1000000, &version, err) : 0;
+	if (code)
+		return code;
 	if (version == PROTOCOL_VERSION || version == PROTOCOL_VERSION - 1)
 		return 0;
-	int code = error_set(err, ERR_PROTOCOL, "the client speaks protocol %lld, the daemon %d",
-			     (long long)version, PROTOCOL_VERSION);
+	code = error_set(err, ERR_PROTOCOL, "the client speaks protocol %lld, the daemon %d",
+			 (long long)version, PROTOCOL_VERSION);
 	return error_hint(err, code, "restart the older of the two: coppice stop");
 }
 
@@ -55,8 +56,9 @@ static int events(const struct http_request *req, struct api_route *ret, struct 
 	const char *last = http_request_header(req, "last-event-id");
 	if (!last && http_query(req->query, "after", &after))
 		last = strbuf_str(&after);
-	if (last && *last && number_parse(last, 0, INT64_MAX, &ret->after, err))
-		return (int)err->code;
+	int code = last && *last ? number_parse(last, 0, INT64_MAX, &ret->after, err) : 0;
+	if (code)
+		return code;
 	if (http_query(req->query, "plan", &plan))
 		ret->plan = strbuf_detach(&plan);
 	return 0;

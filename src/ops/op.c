@@ -47,7 +47,7 @@ static int check_text(const struct op_param *p, const json_t *value, struct erro
 
 static int check_number(const struct op_param *p, const json_t *value, struct error *err)
 {
-	json_int_t max = p->max ? p->max : 1LL << 53;
+	json_int_t max = p->max ? p->max : OP_NUMBER_MAX;
 	if (!json_is_integer(value) || json_integer_value(value) < p->min || json_integer_value(value) > max)
 		return error_set(err, ERR_INVALID, "'%s' must be a whole number from %lld to %lld", p->name,
 				 (long long)p->min, (long long)max);

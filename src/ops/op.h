@@ -36,6 +36,7 @@ enum op_param_flags {
 };
 
 enum { OP_TEXT_MAX = 4096, OP_LIST_MAX = 200 }; /* where a parameter sets no limit of its own */
+#define OP_NUMBER_MAX (1LL << 53)
 
 struct op_param {
 	const char *name;
