@@ -16,13 +16,14 @@
 #include "term/launch.h"
 #include "term/term.h"
 
-enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10 };
+enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4 };
 
 /* One action under way, of an effect or for a parked call. */
 struct action {
 	struct list link; /* in daemon.work while it waits for a place */
 	struct daemon *daemon;
 	struct effect effect; /* id 0: for `call` */
+	int tries;	      /* of a spawn that tmux has not answered */
 	struct call *call;    /* stays until the worker has ended, even if its client has gone */
 };
 
@@ -170,13 +171,20 @@ static json_t *pane_json(const struct term_pane *pane)
 	return json;
 }
 
+static void probe_then_spawn(struct action *a);
+
+/* A server that ends with its last session may take a new window along ("server exited unexpectedly"):
+ * whether the spawn was started is then unknown, and is looked up before the next try. Its id makes sure that
+ * it runs once. */
 static void spawned(void *data, const struct error *err, const struct term_pane *pane)
 {
 	struct action *a = data;
-	if (err)
-		finish_error(a, err);
-	else
+	if (!err)
 		finish(a, true, pane_json(pane));
+	else if (err->code == ERR_TERMINAL && ++a->tries < SPAWN_TRIES)
+		probe_then_spawn(a);
+	else
+		finish_error(a, err);
 }
 
 static void spawn_now(struct action *a)
@@ -216,16 +224,23 @@ static void probed(void *data, const struct error *err, enum truth found, const 
 	}
 }
 
+static void probe_then_spawn(struct action *a)
+{
+	autoerror err = {0};
+	if (term_probe(tmux_of(a->daemon), json_str(a->effect.args, "spawn_id"), probed, a, &err))
+		finish_error(a, &err);
+}
+
 static void start_spawn(struct action *a)
 {
 	autoerror err = {0};
 	const char *id = json_str(a->effect.args, "spawn_id");
 	if (launch_write(a->daemon->paths.home, id, json_object_get(a->effect.args, "spec"), &err))
 		finish_error(a, &err);
-	else if (!a->effect.probe)
+	else if (a->effect.probe)
+		probe_then_spawn(a);
+	else
 		spawn_now(a);
-	else if (term_probe(tmux_of(a->daemon), id, probed, a, &err))
-		finish_error(a, &err);
 }
 
 static void killed(void *data, const struct error *err)

@@ -216,6 +216,18 @@ test_W11_J2_kill9_of_the_daemon_and_the_plan_goes_on_to_the_same_end() {
 	same "$(wc -l <"$HOME/runs")" 2
 }
 
+test_twelve_tasks_at_once_in_a_new_circle() {
+	make_repo
+	worker "$commit_file" add
+	{
+		printf 'circle: crowd\nparallel: 12\ngate: none\ntasks:\n'
+		for i in $(seq 12); do echo "  - { branch: t/$i, run: [$T/add] }"; done
+	} | plan
+	coppice run "$T/plan.yaml" --json | tail -1 >"$T/done"
+	same "$(python3 -c 'import json,sys; print(len(json.load(sys.stdin)["landed"]))' <"$T/done")" 12
+	same "$(git rev-list --count main)" 13
+}
+
 test_hooks_of_the_users_configuration_run_once_each() {
 	make_repo
 	mkdir -p "$T/config/coppice"
