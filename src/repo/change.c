@@ -88,19 +88,24 @@ static void add_needs(struct store *s, const char *id, const struct change_spec 
 			     *need);
 }
 
-/* A plan that takes up what an earlier one left becomes the change's, with its own needs. */
 static bool take_up(struct store *s, const char *id, const struct change_spec *spec)
 {
-	if (db_run(s,
-		   "UPDATE change SET gate = ?, gate_tries = ?, approved = ?, how = ?, state = 'queued', "
-		   "reason = NULL, plan_id = coalesce(?, plan_id)"
-		   " WHERE change_id = ? AND state IN ('ready','blocked')",
-		   "jiisss", spec->gate, (int64_t)spec->gate_tries, (int64_t)spec->approved, spec->how,
-		   spec->plan_id, id) <= 0)
+	return db_run(s,
+		      "UPDATE change SET gate = ?, gate_tries = ?, approved = ?, how = ?, state = 'queued', "
+		      "reason = NULL"
+		      " WHERE change_id = ? AND state IN ('ready','blocked')",
+		      "jiiss", spec->gate, (int64_t)spec->gate_tries, (int64_t)spec->approved, spec->how,
+		      id) > 0;
+}
+
+/* What an earlier plan left waiting for a person ends when a plan offers the branch anew: it would otherwise
+ * be two plans' change, and those that need it there would wait for what lands here. */
+static bool supersede(struct store *s, const char *id)
+{
+	if (!db_int(s, 0, "SELECT 1 FROM change WHERE change_id = ? AND state IN ('ready','blocked')", "s",
+		    id))
 		return false;
-	if (spec->plan_id)
-		(void)db_run(s, "DELETE FROM change_dep WHERE change_id = ?", "s", id);
-	add_needs(s, id, spec);
+	change_eject(s, id, "a later plan offers the branch again");
 	return true;
 }
 
@@ -111,7 +116,7 @@ int change_add(struct store *s, const struct change_spec *spec, char ret_id[ID_S
 			"SELECT change_id FROM change WHERE repo_id = ? AND branch = ? AND target = ?"
 			" AND ended_at IS NULL",
 			"sss", spec->repo_id, spec->branch, spec->target);
-	if (old) {
+	if (old && !(spec->plan_id && supersede(s, old))) {
 		if (!take_up(s, old, spec))
 			return error_set(err, ERR_EXISTS, "%s is in the train of %s already", spec->branch,
 					 spec->target);
