@@ -674,13 +674,13 @@ void check_success(struct sim *m, const struct proc *p)
 				     " WHERE attempt.job_id = ? AND fence = ? AND ended_at IS NULL",
 				     "si", p->job_id, p->fence))
 		return;
-	/* What somebody called off may be tried again, whatever it had come to. */
+	/* What somebody called off, or said to have failed (without a reason: ops.c gives none), may be tried
+	 * again, whatever it had come to. */
 	for (size_t i = 0; i < model->n_successes; i++)
 		if (strcmp(model->successes[i].job_id, p->job_id) == 0 &&
 		    db_int(m->store, 0,
-			   "SELECT 1 FROM attempt WHERE fence = ? AND coalesce(reason, '') NOT LIKE"
-			   " '%executor is gone (retired)' AND coalesce(reason, '') NOT LIKE "
-			   "'%(session_end)'",
+			   "SELECT 1 FROM attempt WHERE fence = ? AND reason NOT LIKE '%(retired)'"
+			   " AND reason NOT LIKE '%(session_end)'",
 			   "i", model->successes[i].fence))
 			sim_break(m, RULE_ONCE,
 				  "the worker of %s ran to success with fence %lld and again with %lld",
@@ -691,10 +691,12 @@ void check_success(struct sim *m, const struct proc *p)
 	s->fence = p->fence;
 }
 
-/* The worktrees that the rows tell of are there, and no others. */
+/* The worktrees that the rows tell of are there, and no others. One that was taken over may have been removed
+ * between the look at it and its taking over. */
 static void check_worktrees(struct sim *m)
 {
-	autoquery q = db_query(m->store, "SELECT path, branch FROM worktree WHERE state = 'live'", "");
+	autoquery q = db_query(m->store,
+			       "SELECT path, branch FROM worktree WHERE state = 'live' AND adopted = 0", "");
 	while (query_next(&q)) {
 		bool there = false;
 		for (size_t i = 0; i < m->world.n_dirs; i++)

@@ -61,7 +61,7 @@ static void send(struct sim *m, size_t index)
 
 bool client_request(struct sim *m, int who)
 {
-	struct request r = {.who = who, .first_sent = m->now};
+	struct request r = {.who = who, .first_sent = m->mono};
 	(void)snprintf(r.key, sizeof(r.key), "k%zu", m->n_requests);
 	if (!ops_choose(m, who, &r))
 		return false;
@@ -76,8 +76,7 @@ bool client_request(struct sim *m, int who)
 static bool may_repeat(const struct sim *m, const struct request *r)
 {
 	return r->sent > 0 && r->sent < 4 && (r->op->flags & OP_CHANGES) &&
-	       m->now - r->first_sent < GIVES_UP_AFTER && m->now >= r->first_sent &&
-	       (r->who < 0 || m->world.procs[r->who].alive);
+	       m->mono - r->first_sent < GIVES_UP_AFTER && (r->who < 0 || m->world.procs[r->who].alive);
 }
 
 void client_repeat(struct sim *m)

@@ -345,6 +345,8 @@ bool node_turn(struct sim *m, enum death die_at)
 		forget_turn(m, &calls, effects, n);
 		return false;
 	}
+	if (code && !disk_faults_met())
+		sim_break(m, RULE_X4, "nothing was wrong with the disk: %s", err.message);
 	disk_fail(DISK_OK, 0);
 	m->timers_due = code != 0;
 	m->failed_turn = code != 0;

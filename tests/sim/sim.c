@@ -149,9 +149,9 @@ static void step_turn(struct sim *m)
 		die = luck == 0 ? DEATH_BEFORE_COMMIT : DEATH_AFTER_COMMIT;
 	} else if (luck < 5) {
 		disk_die_after((int)rng_below(&m->rng, 12));
-	} else if (luck < 10) {
-		disk_fail((enum disk_fault)(1 + rng_below(&m->rng, DISK_FAULTS_ - 1)),
-			  (int)rng_below(&m->rng, 6));
+	} else if (luck < 12) {
+		enum disk_fault fault = (enum disk_fault)(1 + rng_below(&m->rng, DISK_FAULTS_ - 1));
+		disk_fail(fault, (int)rng_below(&m->rng, fault == DISK_STATEMENT ? 200 : 6));
 	}
 	if (!node_turn(m, die))
 		crash(m);

@@ -57,7 +57,7 @@ struct request {
 	int who;
 	char key[TOKEN_SIZE];
 	char token[TOKEN_SIZE]; /* unique text in the request, "" if it has none */
-	usec_t first_sent;
+	usec_t first_sent;	/* monotonic */
 	int sent;		/* how often */
 	int waiting;		/* calls under way for it */
 	int crashes;		/* of the daemon, when it was last sent */

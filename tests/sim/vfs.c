@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 
-enum { FILES_MAX = 16, NAME_SIZE = 128, TORN = 512, SECTOR = 4096 };
+enum { FILES_MAX = 16, NAME_SIZE = 128, TORN = 512, SECTOR = 4096, STATEMENT_STEPS = 10 };
 
 struct image {
 	unsigned char *data;
@@ -40,6 +40,7 @@ static struct {
 	int fault_after, faults_met;
 	int die_after;
 	bool dead;
+	sqlite3 *db; /* the connection that was opened last */
 } disk = {.die_after = -1};
 
 struct handle {
@@ -347,6 +348,15 @@ void disk_free(void)
 		file_free(&disk.files[i]);
 }
 
+/* SQLite calls it for each connection that is opened. */
+static int note_connection(sqlite3 *db, char **ret_message, const struct sqlite3_api_routines *api)
+{
+	(void)ret_message;
+	(void)api;
+	disk.db = db;
+	return SQLITE_OK;
+}
+
 void disk_init(struct rng *r)
 {
 	static bool registered;
@@ -355,14 +365,25 @@ void disk_init(struct rng *r)
 	disk.fault = DISK_OK;
 	disk.die_after = -1;
 	disk.dead = false;
-	if (!registered && sqlite3_vfs_register(&sim_vfs, 1) != SQLITE_OK)
+	disk.db = NULL;
+	if (!registered && (sqlite3_vfs_register(&sim_vfs, 1) != SQLITE_OK ||
+			    sqlite3_auto_extension((void (*)(void))note_connection) != SQLITE_OK))
 		abort();
 	registered = true;
 	sqlite3_randomness(0, NULL); /* SQLite's generator is seeded again from ours */
 }
 
+static int interrupt_statement(void *data)
+{
+	(void)data;
+	return fails(DISK_STATEMENT);
+}
+
 void disk_fail(enum disk_fault fault, int after)
 {
+	if (disk.db)
+		sqlite3_progress_handler(disk.db, STATEMENT_STEPS,
+					 fault == DISK_STATEMENT ? interrupt_statement : NULL, NULL);
 	disk.fault = fault;
 	disk.fault_after = after;
 	disk.faults_met = 0;

@@ -13,11 +13,12 @@
 
 enum disk_fault {
 	DISK_OK = 0,
-	DISK_FULL,    /* writes that make a file longer: SQLITE_FULL */
-	DISK_WRITE,   /* writes fail */
-	DISK_SYNC,    /* syncs fail: what was written may or may not be there after a power loss */
-	DISK_READ,    /* reads fail */
-	DISK_FAULTS_, /* how many there are */
+	DISK_FULL,	/* writes that make a file longer: SQLITE_FULL */
+	DISK_WRITE,	/* writes fail */
+	DISK_SYNC,	/* syncs fail: what was written may or may not be there after a power loss */
+	DISK_READ,	/* reads fail */
+	DISK_STATEMENT, /* statements end in the middle of their work, as when a page cannot be read */
+	DISK_FAULTS_,	/* how many there are */
 };
 
 /* Registers the VFS as the default one (so that SQLite's own randomness is seeded too) at the first call, and
