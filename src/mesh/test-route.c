@@ -47,7 +47,10 @@ static void test_R1_names_and_circles(void **state)
 static void test_R1_several_are_refused_and_listed(void **state)
 {
 	struct world *w = *state;
-	(void)db_run(w->s, "INSERT INTO repo VALUES ('repo-1', '/src/app/.git', '/src/app', 'app', 1)", "");
+	(void)db_run(w->s,
+		     "INSERT INTO repo (repo_id, common_dir, main, name, created_at) VALUES ('repo-1', "
+		     "'/src/app/.git', '/src/app', 'app', 1)",
+		     "");
 	struct peer_ref a = world_agent(w, "feat/a", "one", NULL);
 	(void)world_agent(w, "feat/a", "two", NULL);
 	(void)db_run(w->s, "UPDATE peer SET repo_id = 'repo-1', path = '/src/a' WHERE peer_id = ?", "s",
