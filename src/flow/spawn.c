@@ -39,7 +39,7 @@ static json_t *spawn_env(struct core *core, const struct spawn_order *order, con
 	autofree char *fence = order->job_id ? xasprintf("%lld", (long long)order->fence) : NULL;
 	json_set_str(env, "COPPICE_FENCE", fence);
 	if (order->env)
-		json_object_update(env, json_deep_copy(order->env));
+		json_object_update_new(env, json_deep_copy(order->env));
 	return env;
 }
 
