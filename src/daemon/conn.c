@@ -84,7 +84,8 @@ static void send_bytes(struct conn *conn, struct strbuf *out)
 		return;
 	struct write *w = xcalloc(1, sizeof(*w));
 	strbuf_consume(out, sent);
-	*w = (struct write){.conn = conn, .len = out->len, .data = strbuf_detach(out)};
+	*w = (struct write){.conn = conn, .len = out->len}; /* before the buffer gives its content away */
+	w->data = strbuf_detach(out);
 	w->req.data = w;
 	buf = uv_buf_init(w->data, (unsigned)w->len);
 	conn->writing += w->len;

@@ -143,7 +143,11 @@ def peer_process(home, n, seed, up, answered, stop):
     def on_answer():
         os.write(answered, b".")
 
-    caller = Caller(home, f"peer-{n}", random.Random(f"{seed}-{n}"), lambda: os.read(up, 1), on_answer)
+    def came_back():
+        if not os.read(up, 1):
+            os._exit(1)  # whoever would bring the daemon back has gone
+
+    caller = Caller(home, f"peer-{n}", random.Random(f"{seed}-{n}"), came_back, on_answer)
     peer = Peer(caller, n)
     peer.work(stopped)
     peer.finish()

@@ -87,6 +87,15 @@ test_X4_a_full_disk_is_a_clear_error_and_nothing_changes() {
 	COPPICE_TOKEN_FILE="$T/small/state/token" coppice inbox | grep -q after
 }
 
+test_X4_an_answer_larger_than_a_socket_takes_at_once_comes_whole() {
+	coppice status >/dev/null
+	text=$(head -c 60000 /dev/zero | tr '\0' x)
+	for i in 1 2 3 4 5 6 7 8; do
+		coppice notify human "$i$text" >/dev/null
+	done
+	same "$(COPPICE_TOKEN_FILE="$T/state/token" timeout 20 coppice inbox --json | json messages.7.text | wc -c)" 60002
+}
+
 test_events_stream_resumes_where_it_stopped() {
 	socket=$(coppice status --json | json socket)
 	coppice job create one >/dev/null
