@@ -135,8 +135,7 @@ static int locate(struct op_call *call, struct peer_spec *spec, struct error *er
 	if (known || call->work_result) {
 		const json_t *there = NULL;
 		if (!known && op_work_answer(call, &there, NULL) == 0)
-			spec->branch =
-				json_bool(there, "linked", false) ? json_str(there, "branch") : NULL;
+			spec->branch = json_bool(there, "linked", false) ? json_str(there, "branch") : NULL;
 		return 0;
 	}
 	query_release(&q);

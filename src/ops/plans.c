@@ -274,6 +274,8 @@ static int begin_land(struct op_call *call, struct error *err)
 		return code;
 	const char *target = place_target(call, &place, "into");
 	const char *how = op_text(call, "how");
+	if (json_bool(call->params, "no_gate", false) && call->caller->kind == CALLER_PEER)
+		return error_set(err, ERR_FORBIDDEN, "only the human lands without the gate");
 	if (!target)
 		return error_hint(err, error_set(err, ERR_INVALID, "there is no target branch to land into"),
 				  "name it: --into main");

@@ -75,7 +75,7 @@ static int check_new(struct op_call *call, struct error *err)
 	if (!code && path && path[0] != '/')
 		code = error_set(err, ERR_INVALID, "'path' must be absolute");
 	if (!code && spawning_wanted(call))
-		code = spawning_check(call, op_text(call, "dir"), err);
+		code = spawning_check(call, path ? path : op_text(call, "dir"), err);
 	return code;
 }
 
