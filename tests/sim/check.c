@@ -579,6 +579,15 @@ static void check_inbox(struct sim *m, const json_t *answer)
 	}
 }
 
+/* How many requests to cancel a job were acknowledged, this one included. */
+static int64_t count_cancels(const struct model *model, const char *job)
+{
+	int64_t n = 1;
+	for (size_t i = 0; job && i < model->n_facts; i++)
+		n += model->facts[i].kind == FACT_CANCEL && strcmp(model->facts[i].id, job) == 0;
+	return n;
+}
+
 static void note_answer(struct sim *m, struct request *r, const json_t *answer)
 {
 	const char *op = r->op->name, *job = json_str(answer, "job_id");
@@ -595,8 +604,7 @@ static void note_answer(struct sim *m, struct request *r, const json_t *answer)
 	else if (strcmp(op, "job_claim") == 0)
 		add_fact(m, FACT_FENCE, job, NULL, json_int(answer, "fence", 0));
 	else if (strcmp(op, "job_cancel") == 0)
-		add_fact(m, FACT_CANCEL, job, NULL,
-			 (int64_t)json_array_size(json_object_get(answer, "requests")));
+		add_fact(m, FACT_CANCEL, job, NULL, count_cancels(m->model, job));
 	else if (strcmp(op, "inbox") == 0)
 		check_inbox(m, answer);
 	if (strcmp(op, "inbox_confirm") == 0)
