@@ -76,8 +76,11 @@ void worktrees_created(struct core *core, const char *subject, bool ok, const js
 int64_t worktrees_remove(struct core *core, const struct removal_order *order)
 {
 	autoworktree w = {0};
-	if (!worktree_get(core->store, order->worktree_id, &w))
-		abort();
+	if (!worktree_get(core->store, order->worktree_id, &w)) {
+		if (!store_failed(core->store))
+			abort();
+		return 0; /* the disk failed since its row was seen: the turn is dropped */
+	}
 	char trash_id[ID_SIZE];
 	autoconfig *owned = NULL;
 	const struct config *config = core->config;
