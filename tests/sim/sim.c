@@ -122,6 +122,8 @@ static void step_time(struct sim *m)
 	size_t at = rng_below(&m->rng, 100), i = 0;
 	while (at >= weights[i])
 		at -= weights[i++];
+	if (i > 1 && !list_empty(&m->ready))
+		i = 1; /* a request does not wait for hours to be run */
 	usec_t span = (usec_t)rng_below(&m->rng, (size_t)spans[i]) + 1;
 	if (rng_chance(&m->rng, 10)) {
 		sim_say(m, "the wall clock goes back %lld s", (long long)(span / USEC_PER_SEC));
