@@ -150,10 +150,10 @@ void plan_on_change(struct core *core, const struct event *e)
 	plan_advance(core, task.plan_id);
 }
 
-void plan_on_worktree(struct core *core, const struct event *e)
+static void heed_worktree(struct core *core, const struct event *e, const char *plan_id, const char *branch)
 {
 	autotask task = {0};
-	if (!task_of_worktree(core->store, e->subject, &task))
+	if (!task_get(core->store, plan_id, branch, &task))
 		return;
 	bool cleaning = task.state == TASK_CLEANING;
 	if (strcmp(e->kind, "worktree.live") == 0 && task.state == TASK_CREATING) {
@@ -170,6 +170,24 @@ void plan_on_worktree(struct core *core, const struct event *e)
 			     strcmp(e->kind, "worktree.kept") == 0 ? json_str(e->data, "reason") : NULL);
 	}
 	plan_advance(core, task.plan_id);
+}
+
+/* More than one task may wait for what becomes of a worktree: a later plan takes over the one that an earlier
+ * plan's landed change is about to clean up. */
+void plan_on_worktree(struct core *core, const struct event *e)
+{
+	json_auto_t *waiting = json_array();
+	autoquery q = db_query(core->store,
+			       "SELECT plan_id, branch FROM task WHERE worktree_id = ? AND state IN"
+			       " ('creating','discarding','cleaning') ORDER BY state <> 'cleaning'",
+			       "s", e->subject);
+	while (query_next(&q))
+		json_array_append_new(waiting, json_pack("{s:s, s:s}", "plan", query_text(&q, 0), "branch",
+							 query_text(&q, 1)));
+	query_release(&q);
+	size_t i;
+	json_t *w;
+	json_array_foreach(waiting, i, w) heed_worktree(core, e, json_str(w, "plan"), json_str(w, "branch"));
 }
 
 void plan_on_job(struct core *core, const struct event *e)

@@ -115,17 +115,6 @@ bool task_of_job(struct store *s, const char *job_id, struct task *ret)
 	return read_task(&q, ret);
 }
 
-bool task_of_worktree(struct store *s, const char *worktree_id, struct task *ret)
-{
-	/* A change that a person landed after the end of its plan still has its worktree cleaned up. */
-	autoquery q = db_query(s,
-			       SELECT_TASK
-			       "task.worktree_id = ? AND (plan.ended_at IS NULL OR task.state = 'cleaning')"
-			       " ORDER BY task.state = 'cleaning' DESC",
-			       "s", worktree_id);
-	return read_task(&q, ret);
-}
-
 bool task_of_change(struct store *s, const char *change_id, struct task *ret)
 {
 	autoquery q =

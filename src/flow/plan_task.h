@@ -40,7 +40,6 @@ bool task_final(enum task_state state);
 void task_release(struct task *task);
 bool task_get(struct store *s, const char *plan_id, const char *branch, struct task *ret);
 bool task_of_job(struct store *s, const char *job_id, struct task *ret);
-bool task_of_worktree(struct store *s, const char *worktree_id, struct task *ret);
 bool task_of_change(struct store *s, const char *change_id, struct task *ret);
 
 /* Moves it by the table (anything else is a bug and aborts) and emits task.<state>. */
