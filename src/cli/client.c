@@ -437,6 +437,8 @@ static int read_token(char **ret, struct error *err)
 	if (!path || !*path)
 		return 0;
 	int r = file_read(path, &text, err);
+	if (r == ERR_NOT_FOUND)
+		return error_hint(err, r, "the daemon makes it, as 'token' in its state folder");
 	if (r)
 		return r;
 	if (stat(path, &st) < 0)
@@ -465,8 +467,15 @@ int client_open_default(unsigned flags, struct client **ret, struct error *err)
 	autopaths paths = {0};
 	autofree char *token = NULL;
 	int r = paths_find(&paths, err);
-	if (!r)
-		r = read_token(&token, err);
+	if (r)
+		return r;
+	r = read_token(&token, err);
+	/* The first daemon makes it: a script's first command needs no other one before it. */
+	if (r == ERR_NOT_FOUND && flags & CLIENT_START) {
+		r = client_start_daemon(&(struct start_options){.paths = &paths}, err);
+		if (!r)
+			r = read_token(&token, err);
+	}
 	if (r)
 		return r;
 	struct client *c = client_new(&(struct client_options){.paths = &paths, .token = token});

@@ -86,4 +86,11 @@ test_I10_kill_closes_only_a_terminal_that_is_proven_ours() {
 	echo >"$T/end"
 }
 
+test_I2_the_first_command_may_name_the_token_that_the_daemon_is_yet_to_make() {
+	export COPPICE_TOKEN_FILE="$T/state/token"
+	setsid -w coppice notify human hello >/dev/null
+	same "$(setsid -w coppice inbox --json | json messages.0.text)" hello
+	COPPICE_TOKEN_FILE="$T/nothing" refuses 5 coppice status
+}
+
 run_tests "$@"
