@@ -41,7 +41,7 @@ void changes_print(const json_t *answer)
 		{.title = "STATE", .key = "state", .paint = paint_state},
 		{.title = "COMMIT", .key = "landed_as", .show = show_commit},
 		{.title = "GATE", .key = "gate", .show = show_gate},
-		{.title = "REASON", .key = "reason", .max = 70},
+		{.title = "REASON", .key = "reason", .max = 200},
 	};
 	out_say("into %s\n", json_str(answer, "target"));
 	out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "changes"), "nothing in the train");

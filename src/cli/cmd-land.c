@@ -11,6 +11,12 @@
 static int run_land(struct command_run *run, struct error *err)
 {
 	static const char *const hows[] = {"squash", "rebase", "merge"};
+	int given = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(hows); i++)
+		given += option_get(run, hows[i]) != NULL;
+	if (given > 1)
+		return error_hint(err, error_set(err, ERR_INVALID, "a change lands in one way only"),
+				  "choose one of --squash, --rebase, --merge");
 	json_t *args = command_dir_args(run);
 	json_t *branches = json_array();
 	for (int i = 0; i < run->n_args; i++)

@@ -292,10 +292,14 @@ int plan_watch(struct command_run *run, const char *plan_id, struct error *err)
 		return code;
 	struct watch w = {.run = run, .plan_id = plan_id, .status = status};
 	w.live = !run->json && out_colour(stdout); /* redrawing needs escapes, as colour does */
+	/* A plan that does not exist has no events to wait for. */
+	json_auto_t *before = NULL, *plan = NULL;
+	code = plan_now(&w, &before, err);
+	if (code)
+		return code;
 	if (!run->json)
 		out_say("%s\n", plan_id);
 	code = follow(&w, stream, err);
-	json_auto_t *plan = NULL;
 	if (!code)
 		code = plan_now(&w, &plan, err);
 	if (code)

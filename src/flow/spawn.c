@@ -141,6 +141,19 @@ static void go_on_with(struct core *core, const struct spawn_row *row, const jso
 	spawn_started(core, row->id, true, pane);
 }
 
+/* How a process ended that did not end well; caller frees. */
+static char *why_ended(const json_t *left)
+{
+	const char *summary = left ? json_str(left, "summary") : NULL;
+	json_int_t signal = left ? json_int(left, "signal", 0) : 0;
+	if (!left)
+		return xstrdup("its process ended without a word");
+	autofree char *how =
+		signal ? xasprintf("killed by signal %lld (%s)", (long long)signal, strsignal((int)signal))
+		       : xasprintf("exit %lld", (long long)json_int(left, "exit", -1));
+	return summary && *summary ? xasprintf("%s: %.800s", how, summary) : TAKE_PTR(how);
+}
+
 /* What the pane's process left behind when it ended decides on its job. */
 static void settle_end(struct core *core, const struct spawn_row *row)
 {
@@ -156,9 +169,7 @@ static void settle_end(struct core *core, const struct spawn_row *row)
 				 left ? json_object_get(left, "exit") : NULL);
 	event_emit(core->store, "spawn.ended", row->id, NULL, data);
 	if (status != 0) {
-		autofree char *reason =
-			left ? xasprintf("exit %lld: %.800s", (long long)status, summary ? summary : "")
-			     : xstrdup("its process ended without a word");
+		autofree char *reason = why_ended(left);
 		fail_spawn(core, row, reason, CAUSE_PROCESS_GONE);
 		return;
 	}

@@ -262,4 +262,13 @@ test_without_tmux_spawning_fails_clearly_and_the_rest_works() {
 	coppice list >/dev/null
 }
 
+test_watching_a_plan_that_does_not_exist_ends() {
+	refuses 5 coppice plan watch plan-nope
+}
+
+test_L3_a_change_lands_in_one_way() {
+	make_repo
+	refuses 2 coppice land feat/x --squash --merge
+}
+
 run_tests "$@"
