@@ -130,6 +130,10 @@ int store_open(const char *path, const struct os_env *env, const char *vfs, stru
 		(void)sqlite3_extended_result_codes(s->db, 0);
 		code = exec(s, pragmas, err);
 	}
+	if (code && (sqlite3_errcode(s->db) == SQLITE_NOTADB || sqlite3_errcode(s->db) == SQLITE_CORRUPT))
+		(void)error_hint(
+			err, sqlite_error(s, err, path),
+			"put a copy of it back, or move it away: worktrees and branches stay as they are");
 	char cache[64];
 	(void)snprintf(cache, sizeof(cache), "PRAGMA cache_size=-%d", CACHE_KIB);
 	if (!code)

@@ -129,4 +129,13 @@ test_stop_leaves_agents_running_and_the_next_start_takes_them_up() {
 	wait_event peer.offline
 }
 
+test_X3_a_file_that_is_no_database_is_named_with_the_cure() {
+	coppice status >/dev/null
+	coppice stop >/dev/null
+	rm -f "$T/state/coppice.db-wal"
+	head -c 8192 /dev/zero | tr '\0' x >"$T/state/coppice.db"
+	refuses 4 coppice status
+	grep -q "$T/state/coppice.db: .*: put a copy of it back" "$T/err"
+}
+
 run_tests "$@"
