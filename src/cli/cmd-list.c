@@ -11,6 +11,8 @@ static const char *show_changes(const json_t *row, char *buf, size_t size)
 {
 	long long dirty = (long long)json_int(row, "dirty", 0),
 		  untracked = (long long)json_int(row, "untracked", 0);
+	if (json_bool(row, "missing", false))
+		return "gone";
 	if (!dirty && !untracked)
 		return "clean";
 	(void)snprintf(buf, size, "%lld changed, %lld new", dirty, untracked);
@@ -28,7 +30,9 @@ static const char *show_position(const json_t *row, char *buf, size_t size)
 
 static enum colour paint_changes(const json_t *row)
 {
-	return json_int(row, "dirty", 0) || json_int(row, "untracked", 0) ? YELLOW : PLAIN;
+	return json_bool(row, "missing", false) || json_int(row, "dirty", 0) || json_int(row, "untracked", 0)
+		       ? YELLOW
+		       : PLAIN;
 }
 
 static enum colour paint_landed(const json_t *row)

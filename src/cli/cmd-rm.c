@@ -4,11 +4,14 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/strbuf.h"
 #include "cli/commands.h"
 #include "cli/out.h"
 
 /* All that the trash covers: what -f waives. A live process and a lock are named by whoever means them. */
 static const char covered[] = "clean,untracked,ignored,reachable,landed,operation,stash";
+
+enum { FACTS_MAX = 256 };
 
 static void add_facts(json_t *list, const char *names)
 {
@@ -31,28 +34,60 @@ static json_t *waived(const struct command_run *run)
 	return list;
 }
 
-static void print_kept(const json_t *k)
+static bool is_waived(const json_t *waived, const char *fact)
 {
-	const char *fact, *reason = json_str(k, "reason");
+	size_t i;
+	const json_t *one;
+	json_array_foreach(waived, i, one)
+	{
+		if (strcmp(json_string_value(one), fact) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* What --force has to name, besides -f if that is given, so that nothing speaks against it any more; false
+ * when no fact keeps it, or one does that can't be waived. */
+static bool remedy(const json_t *k, const json_t *waived, bool all, struct strbuf *ret)
+{
+	bool helps = false, hopeless = false;
+	const char *fact;
 	json_t *value;
+	json_object_foreach(json_object_get(k, "facts"), fact, value)
+	{
+		if (strcmp(json_string_value(value), "yes") == 0)
+			continue;
+		helps = helps || !is_waived(waived, fact);
+		hopeless = hopeless || strcmp(fact, "ours") == 0 || strcmp(fact, "lease") == 0;
+		if (!all || !strstr(covered, fact))
+			strbuf_addf(ret, "%s%s", ret->len ? "," : "", fact);
+	}
+	return helps && !hopeless;
+}
+
+static void print_kept(const struct command_run *run, const json_t *k, const json_t *waived)
+{
+	const char *reason = json_str(k, "reason");
 	out_in(YELLOW, "kept");
 	(void)putchar(' ');
 	out_text(stdout, json_str(k, "branch"), false);
 	(void)fputs(": ", stdout);
 	out_text(stdout, reason ? reason : "a fact speaks against it", false);
-	(void)fputs("\n  against it:", stdout);
-	json_object_foreach(json_object_get(k, "facts"), fact, value)
-	{
-		if (strcmp(json_string_value(value), "yes") != 0)
-			out_say(" %s (%s)", fact, json_string_value(value));
-	}
 	(void)putchar('\n');
+	autostrbuf facts = STRBUF_INIT(FACTS_MAX);
+	if (!remedy(k, waived, option_get(run, "all") != NULL, &facts))
+		return;
+	autofree char *word = out_word(json_str(k, "branch"));
+	out_say("  remove it all the same: coppice rm %s%s%s --force=%s\n", word,
+		option_get(run, "delete-branch") ? " -D" : "", option_get(run, "all") ? " -f" : "",
+		strbuf_str(&facts));
 }
 
-static void print_removed(const json_t *answer)
+static void print_removed(const struct command_run *run, const json_t *answer)
 {
 	size_t i;
 	json_t *r;
+	json_auto_t *facts = waived(run);
 	json_array_foreach(json_object_get(answer, "removed"), i, r)
 	{
 		autofree char *word = out_word(json_str(r, "branch"));
@@ -61,7 +96,7 @@ static void print_removed(const json_t *answer)
 	}
 	json_array_foreach(json_object_get(answer, "kept"), i, r)
 	{
-		print_kept(r);
+		print_kept(run, r, facts);
 	}
 }
 
@@ -81,7 +116,7 @@ static int run_rm(struct command_run *run, struct error *err)
 	if (run->json)
 		out_json(answer);
 	else
-		print_removed(answer);
+		print_removed(run, answer);
 	run->exit_code = json_array_size(json_object_get(answer, "kept")) ? 3 : 0;
 	return 0;
 }

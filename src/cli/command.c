@@ -11,7 +11,6 @@
 #include "base/alloc.h"
 #include "base/strbuf.h"
 #include "base/text.h"
-#include "base/text.h"
 #include "cli/out.h"
 #include "os/file.h"
 
@@ -20,6 +19,7 @@ enum {
 	STDIN_MAX = 4 << 20,
 	NEAR = 2, /* edits between what was typed and what was meant */
 	SHORT_USAGE = 50,
+	SHOWN_TEXT = 200, /* bytes of an argument that an error repeats */
 };
 
 struct option_value {
@@ -165,11 +165,14 @@ static int parse(struct command_run *run, int argc, char **argv, struct error *e
 	for (int got; (got = getopt_long(argc, argv, shorts, longs, NULL)) != -1;) {
 		if (got == ':' || got == '?')
 			return option_error(c, n, argv, got, err);
+		const struct option_entry *o = got >= 256 ? entry_at(c, got - 256) : NULL;
+		/* Nothing after the sign is a script's empty variable, which must not mean the default. */
+		if (o && o->kind == OPTION_OPTIONAL && optarg && !*optarg)
+			return usage_error(c, err, "a value is missing after", argv[optind - 1]);
 		if (got == 1)
 			run->args[run->n_args++] = optarg;
 		else
-			add_option(run, got >= 256 ? entry_at(c, got - 256) : entry_of_letter(c, n, got),
-				   optarg);
+			add_option(run, o ? o : entry_of_letter(c, n, got), optarg);
 	}
 	/* What is left was behind "--". */
 	if (c->takes_command && optind < argc)
@@ -178,6 +181,24 @@ static int parse(struct command_run *run, int argc, char **argv, struct error *e
 		while (optind < argc)
 			run->args[run->n_args++] = argv[optind++];
 	return 0;
+}
+
+/* JSON carries nothing else; what would come of it must not quietly be another name. */
+static int check_text(const char *what, const char *text, struct error *err)
+{
+	autostrbuf shown = STRBUF_INIT(4 * SHOWN_TEXT);
+	if (utf8_valid(text, strlen(text)))
+		return 0;
+	text_escape(text, strnlen(text, SHOWN_TEXT), false, &shown);
+	return error_set(err, ERR_INVALID, "%s is not valid UTF-8: %s", what, strbuf_str(&shown));
+}
+
+static int check_utf8(int argc, char *const *argv, struct error *err)
+{
+	int code = 0;
+	for (int i = 1; i < argc && !code; i++)
+		code = check_text("this argument", argv[i], err);
+	return code;
 }
 
 static int check_args(struct command_run *run, struct error *err)
@@ -192,7 +213,8 @@ static int check_args(struct command_run *run, struct error *err)
 		return usage_error(c, err, "one argument too many:", run->args[c->max_args]);
 	if (!cwd && !dir)
 		return error_set(err, ERR_NOT_FOUND, "the current folder is gone");
-	return path_resolve(dir ? dir : cwd, &run->dir, err);
+	int code = path_resolve(dir ? dir : cwd, &run->dir, err);
+	return code ? code : check_text("the path of this folder", run->dir, err);
 }
 
 static void free_run(struct command_run *run)
@@ -220,7 +242,9 @@ int command_execute(const struct command *c, int argc, char **argv)
 {
 	struct command_run run = {.command = c};
 	autoerror err = {0};
-	int code = parse(&run, argc, argv, &err);
+	int code = check_utf8(argc, argv, &err);
+	if (!code)
+		code = parse(&run, argc, argv, &err);
 	bool help = !code && option_get(&run, "help");
 	if (help)
 		command_help(c);

@@ -1,8 +1,10 @@
 /* See place.h. */
 #include "ops/place.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "flow/repo_config.h"
@@ -38,6 +40,32 @@ int place_find(struct op_call *call, const json_t *branches, struct place *ret, 
 	return place_open(call, ret, err);
 }
 
+/* A place that cannot be looked at is no proof. */
+static bool nothing_at(const char *path)
+{
+	struct stat st;
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
+int place_check_gone(struct op_call *call, const struct place *place, const char *branch, struct error *err)
+{
+	autoworktree w = {0};
+	const char *common = json_str(place->described, "common_dir");
+	if (!worktree_of_branch(call->store, place->repo_id, branch, &w) || strcmp(w.state, "live") != 0 ||
+	    !w.git_dir || !nothing_at(w.path))
+		return 0;
+	/* A repository that cannot be seen proves nothing of what was in it. */
+	if (!common || nothing_at(common))
+		return 0;
+	if (nothing_at(w.git_dir)) {
+		worktree_gone(call->store, w.id);
+		return 0;
+	}
+	int code = error_set(err, ERR_CONFLICT, "the worktree of %s is gone: there is nothing at %s", branch,
+			     w.path);
+	return error_hint(err, code, "let git forget it: git worktree prune");
+}
+
 int place_worktree(struct op_call *call, const struct place *place, const char *branch, struct worktree *ret,
 		   struct error *err)
 {
@@ -47,6 +75,7 @@ int place_worktree(struct op_call *call, const struct place *place, const char *
 				     place->main);
 		return error_hint(err, code, "the main worktree is yours; coppice leaves it alone");
 	}
+	(void)!place_check_gone(call, place, branch, NULL); /* what git still holds, its facts tell of */
 	if (worktree_of_branch(call->store, place->repo_id, branch, ret))
 		return 0;
 	if (!found)

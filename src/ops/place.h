@@ -29,6 +29,10 @@ int place_find(struct op_call *call, const json_t *branches, struct place *ret, 
  * main one. */
 int place_worktree(struct op_call *call, const struct place *place, const char *branch, struct worktree *ret,
 		   struct error *err) _warn_unused_;
+/* Forgets the worktree of a branch whose folder and registration are both gone from the disk. ERR_CONFLICT
+ * when only the folder is: git still holds its place. */
+int place_check_gone(struct op_call *call, const struct place *place, const char *branch,
+		     struct error *err) _warn_unused_;
 /* The target branch: the parameter, else worktrees.target, else what the main worktree has checked out. */
 const char *place_target(const struct op_call *call, const struct place *place, const char *param);
 /* S2: an agent may start only configured backends below allowed paths; a person's word is permission. */

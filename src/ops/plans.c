@@ -123,6 +123,8 @@ static int handle_run(struct op_call *call, json_t **ret, struct error *err)
 		src.target = place.head_branch;
 	autoplan *plan = NULL;
 	code = plan_file_parse(&src, &plan, err);
+	for (size_t i = 0; !code && i < plan->n_tasks; i++)
+		code = place_check_gone(call, &place, plan->tasks[i].branch, err);
 	return code ? code : start_plan(call, &place, plan, ret, err);
 }
 

@@ -91,7 +91,9 @@ static int begin_new(struct op_call *call, struct error *err)
 		return code;
 	char id[ID_SIZE];
 	int64_t effect;
-	code = order_worktree(call, &place, id, &effect, err);
+	code = place_check_gone(call, &place, op_text(call, "branch"), err);
+	if (!code)
+		code = order_worktree(call, &place, id, &effect, err);
 	if (!code)
 		call->state = json_pack("{s:s, s:I}", "worktree", id, "effect", (json_int_t)effect);
 	return code;
@@ -194,7 +196,10 @@ static int handle_list(struct op_call *call, json_t **ret, struct error *err)
 	int code = op_work_answer(call, &answer, err);
 	if (code)
 		return code;
-	const char *repo_id = json_str(call->state, "repo");
+	const char *repo_id = json_str(call->state, "repo"), *target = op_text(call, "target");
+	if (target && !json_str(answer, "target_commit"))
+		return error_hint(err, error_set(err, ERR_NOT_FOUND, "there is no commit '%s'", target),
+				  "name a branch, tag or commit that 'git log' shows");
 	const char *pair;
 	json_t *landed;
 	json_object_foreach(json_object_get(answer, "cache_add"), pair, landed)(void) db_run(
@@ -277,6 +282,14 @@ static int check_waive(const struct op_call *call, struct error *err)
 	return 0;
 }
 
+static bool named_before(const json_t *names, size_t at)
+{
+	bool found = false;
+	for (size_t i = 0; i < at; i++)
+		found = found || json_equal(json_array_get(names, i), json_array_get(names, at));
+	return found;
+}
+
 static int begin_remove(struct op_call *call, struct error *err)
 {
 	const json_t *branches = json_object_get(call->params, "branches");
@@ -292,9 +305,15 @@ static int begin_remove(struct op_call *call, struct error *err)
 	json_array_foreach(branches, i, branch)
 	{
 		autoworktree w = {0};
+		if (named_before(branches, i))
+			continue;
 		code = place_worktree(call, &place, json_string_value(branch), &w, err);
 		if (!code && strcmp(w.state, "live") != 0)
-			code = error_set(err, ERR_CONFLICT, "the worktree of %s is %s", w.branch, w.state);
+			code = error_hint(err,
+					  error_set(err, ERR_CONFLICT, "the worktree of %s is being %s",
+						    w.branch,
+						    strcmp(w.state, "creating") == 0 ? "created" : "removed"),
+					  "wait for that, then try again");
 		if (code)
 			return code;
 		struct removal_order order = {.worktree_id = w.id,
@@ -369,6 +388,9 @@ static int begin_restore(struct op_call *call, struct error *err)
 	if (code)
 		return code;
 	const char *branch = op_text(call, "branch");
+	code = place_check_gone(call, &place, branch, err);
+	if (code)
+		return code;
 	autoworktree there = {0};
 	if (worktree_of_branch(call->store, place.repo_id, branch, &there))
 		return error_set(err, ERR_EXISTS, "%s has a worktree already: %s (%s)", branch, there.path,

@@ -127,7 +127,7 @@ static int check_room(const struct creation *c, const struct place *p, struct er
 	r = error_set(err, ERR_DISK_FULL,
 		      "only %" PRIu64 " MiB are free at %s, less than the %" PRIu64 " MiB to be kept",
 		      room >> 20, p->existing, c->min_free >> 20);
-	return error_hint(err, r, "make room, see: coppice du; or lower worktrees.min_free");
+	return error_hint(err, r, "make room, or lower worktrees.min_free");
 }
 
 static int try_path(const struct creation *c, const char *path, const struct git_worktrees *list,

@@ -37,7 +37,9 @@ static int check_folder(const struct facts_query *q, struct error *err)
 	struct stat st;
 	if (lstat(path, &st) < 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
-			return error_set(err, ERR_NOT_FOUND, "there is nothing at %s", path);
+			return error_set(err, ERR_NOT_FOUND,
+					 "there is nothing at %s; git forgets it by: git worktree prune",
+					 path);
 		return error_errno(err, errno, "cannot look at %s", path);
 	}
 	if (S_ISLNK(st.st_mode))

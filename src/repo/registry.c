@@ -163,20 +163,34 @@ void worktree_adopt(struct store *s, const char *repo_id, const json_t *listed, 
 	(void)db_run(s, "UPDATE worktree SET adopted = 1 WHERE worktree_id = ?", "s", ret_id);
 }
 
+static void close_row(struct store *s, const struct worktree *w)
+{
+	(void)db_run(
+		s,
+		"UPDATE worktree SET state = 'removed', removed_at = ?, peer_id = NULL WHERE worktree_id = ?",
+		"is", store_now(s), w->id);
+	branch_disown(s, w->repo_id, w->branch);
+}
+
+void worktree_gone(struct store *s, const char *worktree_id)
+{
+	autoworktree w = {0};
+	if (!worktree_get(s, worktree_id, &w))
+		return;
+	close_row(s, &w);
+	emit(s, "worktree.gone", worktree_id, json_pack("{s:s, s:s}", "branch", w.branch, "path", w.path));
+}
+
 void worktree_removed(struct store *s, const char *worktree_id, const char *trash_id, const json_t *trash)
 {
 	autoworktree w = {0};
 	if (!worktree_get(s, worktree_id, &w))
 		return;
-	(void)db_run(
-		s,
-		"UPDATE worktree SET state = 'removed', removed_at = ?, peer_id = NULL WHERE worktree_id = ?",
-		"is", store_now(s), worktree_id);
+	close_row(s, &w);
 	(void)db_run(s,
 		     "INSERT OR IGNORE INTO trash (trash_id, repo_id, branch, path, info, state, removed_at)"
 		     " VALUES (?,?,?,?,?,'kept',?)",
 		     "ssssji", trash_id, w.repo_id, w.branch, w.path, trash, store_now(s));
-	branch_disown(s, w.repo_id, w.branch);
 	json_t *data = json_object();
 	json_set_str(data, "branch", w.branch);
 	json_set_str(data, "path", w.path);

@@ -44,6 +44,8 @@ void worktree_set_state(struct store *s, const char *worktree_id, const char *st
 void worktree_set_peer(struct store *s, const char *worktree_id, const char *peer_id);
 /* Takes over a worktree that was made by hand, as repo_list or repo_describe tells it. */
 void worktree_adopt(struct store *s, const char *repo_id, const json_t *listed, char ret_id[ID_SIZE]);
+/* Somebody deleted it, folder and registration: the row is closed; emits worktree.gone. */
+void worktree_gone(struct store *s, const char *worktree_id);
 /* Records a removal with its trash entry, under `trash_id`; emits worktree.removed. */
 void worktree_removed(struct store *s, const char *worktree_id, const char *trash_id, const json_t *trash);
 

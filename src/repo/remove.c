@@ -111,9 +111,12 @@ static int judge(const struct removal *m, struct strbuf *reason, struct error *e
 		/* Not looked at, for the folder is not ours: that says enough. */
 		if (!m->before.detail[i] && m->before.value[FACT_OURS] != TRUTH_YES)
 			continue;
-		autofree char *text =
-			xasprintf("%s: %s", fact_name((enum fact)i),
-				  m->before.detail[i] ? m->before.detail[i] : truth_name(m->before.value[i]));
+		const char *name = fact_name((enum fact)i);
+		const char *detail =
+			m->before.detail[i] ? m->before.detail[i] : truth_name(m->before.value[i]);
+		/* The reason names the fact, once. */
+		bool named = strncmp(detail, name, strlen(name)) == 0;
+		autofree char *text = xasprintf("%s%s%s", named ? "" : name, named ? "" : ": ", detail);
 		add_reason(reason, text);
 	}
 	autofree char *objection = NULL;

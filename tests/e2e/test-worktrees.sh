@@ -114,4 +114,47 @@ test_bad_repositories_and_names_are_refused_clearly() {
 	same "$(git worktree list --porcelain | grep -c '^detached')" 1
 }
 
+test_W4_what_kept_a_worktree_comes_with_the_command_that_removes_it() {
+	make_repo
+	coppice new feat/x >/dev/null
+	echo new >"$T/project-feat-x/new"
+	echo other >"$T/project-feat-x/file"
+	refuses 3 coppice rm feat/x
+	grep -qxF "kept feat/x: clean: changed: file; untracked: new" "$T/out"
+	grep -qF "coppice rm feat/x --force=clean,untracked" "$T/out"
+	# An empty variable of a script names no fact; it must not mean all.
+	refuses 2 coppice rm feat/x --force=
+	[ -f "$T/project-feat-x/new" ]
+	coppice rm feat/x feat/x --force=clean,untracked >/dev/null
+	[ ! -e "$T/project-feat-x" ]
+}
+
+test_W4_a_worktree_that_was_deleted_by_hand_is_forgotten_with_its_registration() {
+	make_repo
+	coppice new feat/x >/dev/null
+	rm -rf "$T/project-feat-x"
+	coppice list | grep -q "^feat/x  gone "
+	refuses 3 coppice rm feat/x
+	grep -q "git worktree prune" "$T/out"
+	refuses 3 coppice new feat/x
+	grep -q "git worktree prune" "$T/err"
+	git worktree prune
+	refuses 5 coppice rm feat/x
+	coppice new feat/x >/dev/null
+	[ -f "$T/project-feat-x/file" ]
+}
+
+test_names_that_are_not_utf8_are_refused_and_never_changed() {
+	make_repo
+	refuses 2 coppice new "$(printf '\377')" --json
+	grep -q 'not valid UTF-8' "$T/err"
+	mkdir "$T/$(printf '\377')"
+	cd "$T/$(printf '\377')"
+	refuses 2 coppice list
+	grep -q 'not valid UTF-8' "$T/err"
+	cd "$T/project"
+	same "$(git branch | wc -l)" 1
+	refuses 5 coppice list --target nope
+}
+
 run_tests "$@"

@@ -585,8 +585,7 @@ static void test_W4_only_named_facts_are_waived(void **state)
 	json_object_set_new(args, "waive", json_pack("[s]", "clean"));
 	json_auto_t *kept = fixture_call(repo_remove, args);
 	assert_false(json_bool(kept, "removed", true));
-	assert_string_equal(json_str(kept, "reason"),
-			    "ignored: ignored, but not a copy nor disposable: .env");
+	assert_string_equal(json_str(kept, "reason"), "ignored, but not a copy nor disposable: .env");
 	json_object_set_new(args, "waive", json_pack("[s, s]", "clean", "ignored"));
 	json_auto_t *removed = fixture_call(repo_remove, args);
 	assert_true(json_bool(removed, "removed", false));
