@@ -16,14 +16,14 @@
 #include "term/launch.h"
 #include "term/term.h"
 
-enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4 };
+enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4, WORKER_TRIES = 4 };
 
 /* One action under way, of an effect or for a parked call. */
 struct action {
 	struct list link; /* in daemon.work while it waits for a place */
 	struct daemon *daemon;
 	struct effect effect; /* id 0: for `call` */
-	int tries;	      /* of a spawn that tmux has not answered */
+	int tries;	      /* of a spawn that tmux has not answered, of a worker that was killed */
 	struct call *call;    /* stays until the worker has ended, even if its client has gone */
 };
 
@@ -77,14 +77,33 @@ static void call_worked(struct daemon *d, struct call *call, json_t *answer)
 	turn_wanted(d);
 }
 
+static bool died_without_answer(const struct strbuf *out)
+{
+	return out->len == 0;
+}
+
+/* A worker that was killed may have done all of its work but the telling: it is repeated, as after a crash of
+ * the daemon, unless its kind says that it must not be. */
+static bool may_run_again(struct action *a)
+{
+	const struct flow_effect *kind = a->effect.id ? flow_effect_of(a->effect.kind) : NULL;
+	return kind && kind->kind.repeat != EFFECT_ONCE && ++a->tries < WORKER_TRIES;
+}
+
+static void queue_worker(struct action *a);
+
 static void worker_done(struct loop_child *child, int status, struct strbuf *out, struct strbuf *errout,
 			void *data)
 {
 	(void)child;
 	struct action *a = data;
 	struct daemon *d = a->daemon;
-	json_t *answer = worker_answer(status, out, errout);
 	d->workers--;
+	if (died_without_answer(out) && may_run_again(a)) {
+		queue_worker(a);
+		return;
+	}
+	json_t *answer = worker_answer(status, out, errout);
 	if (a->effect.id) {
 		json_t *ok = json_object_get(answer, "ok");
 		finish(a, ok != NULL, ok ? json_incref(ok) : json_incref(answer));
