@@ -264,6 +264,13 @@ int creation_undo(struct creation *c, struct error *err)
 {
 	c->undoing = true;
 	int r = c->path ? creation_journal_save(c, err) : 0;
+	/* There will be room once the folder is gone. A kill before that has the creation gone on with, which
+	 * then fails as it did, or completes. */
+	if (r == ERR_DISK_FULL) {
+		if (err)
+			error_release(err);
+		r = 0;
+	}
 	if (r == 0 && c->path)
 		r = c->git_dir ? remove_registered(c, err) : clear_registration(c, err);
 	if (r == 0 && c->created_branch)
