@@ -149,12 +149,15 @@ static int check_other(const char *name, int type, void *data, struct error *err
 }
 
 /* The admin folder of an entry of the trash still names where its worktree was, and its trash is beside
- * that: both would go along, and the entry could not be found any more. */
+ * that: both would go along, and the entry could not be found any more. The trash of one that was at this
+ * very place lies beside it, and stays. */
 static int check_removed(const char *name, int type, void *data, struct error *err)
 {
 	const struct facts_query *q = data;
 	autofree char *entry = xasprintf("%s/coppice-trash/%s/gitdir", q->common_dir, name), *line = NULL;
-	if (type != DT_DIR || facts_read_line(entry, &line, NULL) || !path_inside(line, q->path))
+	autofree char *own = path_join(q->path, ".git");
+	if (type != DT_DIR || facts_read_line(entry, &line, NULL) || !path_inside(line, q->path) ||
+	    strcmp(line, own) == 0)
 		return 0;
 	return error_set(err, ERR_REFUSED, "a removed worktree of the trash was in it, as %s: %s", name,
 			 line);

@@ -157,4 +157,17 @@ test_names_that_are_not_utf8_are_refused_and_never_changed() {
 	refuses 5 coppice list --target nope
 }
 
+test_W5_the_same_name_can_be_made_and_removed_again_and_again() {
+	make_repo
+	for i in 1 2 3; do
+		coppice new feat/x >/dev/null
+		echo "$i" >"$T/project-feat-x/n"
+		coppice rm feat/x -f -D >/dev/null
+	done
+	coppice restore feat/x >/dev/null
+	same "$(cat "$T/project-feat-x/n")" 3
+	coppice rm feat/x -f >/dev/null
+	same "$(coppice trash list --json | python3 -c 'import json,sys; print(len(json.load(sys.stdin)["trash"]))')" 3
+}
+
 run_tests "$@"
