@@ -216,21 +216,6 @@ static const char *find_variable(const char *text, size_t len, const char *name)
 	return NULL;
 }
 
-/* Whether the process has an environment, if only an empty one. It has none while it ends, and for a
- * moment in the middle of exec: /proc/PID/environ is empty then, which says nothing. Field 51 of the stat
- * line is the address of the environment's end, and 0 without one. */
-static bool has_environ(pid_t pid)
-{
-	enum { AFTER_NAME = 2, ENV_END = 51 };
-	char text[PROC_STAT_MAX];
-	ssize_t n = read_stat(pid, text);
-	const char *p = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
-	for (int field = AFTER_NAME; p && field < ENV_END; field++)
-		if ((p = memchr(p, ' ', (size_t)(text + n - p))))
-			p++;
-	return p && p < text + n && *p >= '1' && *p <= '9';
-}
-
 static bool read_environ_once(pid_t pid, struct strbuf *ret)
 {
 	autoclose int fd = open_proc(pid, "environ", O_RDONLY);
@@ -245,20 +230,11 @@ static bool read_environ_once(pid_t pid, struct strbuf *ret)
 	}
 }
 
-/* The whole environment; false when it cannot be known. An exec may have ended between an empty reading
- * and the question whether there is an environment, so an empty one has to be seen several times. */
+/* The whole environment; false when it cannot be known. In the middle of an exec it reads as empty, and
+ * nothing tells that from one that is: so an empty one is not known. */
 static bool read_environ(pid_t pid, struct strbuf *ret)
 {
-	enum { TRIES = 3 };
-	for (int i = 0; i < TRIES; i++) {
-		if (!read_environ_once(pid, ret))
-			return false;
-		if (ret->len > 0)
-			return true;
-		if (!has_environ(pid))
-			return false;
-	}
-	return true;
+	return read_environ_once(pid, ret) && ret->len > 0;
 }
 
 void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known)

@@ -53,7 +53,8 @@ int proc_chain(pid_t pid, struct proc_chain *ret, struct error *err) _warn_unuse
 /* Whether the very process (pid and start time, this boot) is alive; zombies are not. */
 enum truth proc_alive(pid_t pid, uint64_t start_time);
 /* Whether `name` is set in the process's initial environment: yes, no, or unknown when it is gone,
- * cannot be read, or is in the middle of an exec. On yes `ret` is its value (caller frees), else NULL. */
+ * cannot be read, is empty, or is in the middle of an exec (which looks the same). On yes `ret` is its value
+ * (caller frees), else NULL. */
 void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known);
 /* The process's working folder, caller frees; ERR_NOT_FOUND if gone, unreadable, removed, or not
  * reachable by that path from here (a container). */

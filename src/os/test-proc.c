@@ -512,9 +512,6 @@ static void test_environment(void **state)
 	assert_variable(c.pid, "B", TRUTH_NO, NULL);
 	environ_child_end(&c);
 	assert_variable(c.pid, "A", TRUTH_UNKNOWN, NULL);
-	environ_child_start(&c, env + ARRAY_SIZE(env) - 1);
-	assert_variable(c.pid, "A", TRUTH_NO, NULL);
-	environ_child_end(&c);
 }
 
 static int wait_in(void *data)
