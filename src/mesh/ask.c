@@ -358,16 +358,18 @@ int ask_wait_check(struct store *s, const struct caller *by, const char *id, boo
 	return 0;
 }
 
-#define COLUMNS "SELECT id, from_peer, to_peer, text, state, from_name, from_kind, reply_to, opened_at"
+#define COLUMNS                                                                                              \
+	"SELECT id, from_peer, to_peer, text, state, from_name, from_kind, reply_to,"                        \
+	" (SELECT name FROM peer WHERE peer_id = to_peer), opened_at"
 
 static json_t *row_to_json(const struct query *q)
 {
-	static const char *const keys[] = {"correlation_id", "from",	  "to",	       "text",
-					   "state",	     "from_name", "from_kind", "reply_to"};
+	static const char *const keys[] = {"correlation_id", "from",	  "to",	      "text",	"state",
+					   "from_name",	     "from_kind", "reply_to", "to_name"};
 	json_t *json = json_object();
 	for (int i = 0; i < (int)ARRAY_SIZE(keys); i++)
 		json_set_str(json, keys[i], query_text(q, i));
-	json_set_time(json, "opened_at", query_int(q, 8));
+	json_set_time(json, "opened_at", query_int(q, 9));
 	return json;
 }
 
@@ -412,9 +414,9 @@ json_t *ask_to_json(struct store *s, const char *id)
 	json_t *json = row_to_json(&q);
 	const char *state = query_text(&q, 4);
 	json_set_str(json, "outcome", strcmp(state, "open") == 0 ? NULL : state);
-	json_set_str(json, "reply", query_text(&q, 9));
-	json_set_str(json, "reason", query_text(&q, 10));
-	json_set_time(json, "closed_at", query_int(&q, 11));
+	json_set_str(json, "reply", query_text(&q, 10));
+	json_set_str(json, "reason", query_text(&q, 11));
+	json_set_time(json, "closed_at", query_int(&q, 12));
 	return json;
 }
 

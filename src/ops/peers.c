@@ -299,9 +299,11 @@ static int handle_kill(struct op_call *call, json_t **ret, struct error *err)
 			code = spawn_kill(call->core, peer.peer_id, &effect, err);
 		if (code)
 			return code;
-		call->state = json_pack("{s:s, s:I}", "peer", peer.peer_id, "effect", (json_int_t)effect);
+		call->state = json_pack("{s:s, s:I, s:b}", "peer", peer.peer_id, "effect", (json_int_t)effect,
+					"online", peer.online);
 	}
 	json_int_t effect = json_int(call->state, "effect", 0);
+	bool was_online = json_bool(call->state, "online", false);
 	json_auto_t *done = NULL;
 	autoerror why = {0};
 	int code = effect ? op_effect_answer(call, effect, &done, &why) : 0;
@@ -313,7 +315,9 @@ static int handle_kill(struct op_call *call, json_t **ret, struct error *err)
 	json_set_str(*ret, "note",
 		     killed   ? NULL
 		     : effect ? why.message
-			      : "unregistered; its terminal was not started by coppice and is left alone");
+		     : !was_online
+			     ? "unregistered; it was offline already"
+			     : "unregistered; its terminal was not started by coppice and is left alone");
 	(void)err;
 	return 0;
 }

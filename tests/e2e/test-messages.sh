@@ -135,4 +135,16 @@ test_A1_asks_and_waits_survive_a_restart_of_the_daemon() {
 	same "$(cat "$T/reply")" back
 }
 
+test_asks_are_listed_with_both_names() {
+	coppice spawn "$T" --backend script -- coppice notify human never >/dev/null
+	name=$(coppice ps --all --json | python3 -c 'import json,sys; print([p["name"] for p in json.load(sys.stdin)["peers"] if p["backend"] == "script"][0])')
+	coppice kill "$name" >/dev/null
+	coppice kill "$name" --json | json note | grep -q "offline already"
+	coppice spawn "$T" --backend script -- sleep 60 >/dev/null
+	name=$(coppice ps --json | json peers.0.name)
+	coppice ask "$name" "are you there?" >/dev/null
+	coppice asks | grep -q "  $name  "
+	coppice kill "$name" >/dev/null
+}
+
 run_tests "$@"
