@@ -2,24 +2,86 @@
 #include "agent/agent.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-static const struct agent_backend *const backends[] = {&agent_script};
+static const struct agent_backend *const backends[] = {&agent_claude_code, &agent_codex, &agent_script, NULL};
+
+const struct agent_backend *const *agent_backends(void)
+{
+	return backends;
+}
 
 const struct agent_backend *agent_backend_find(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+	for (size_t i = 0; backends[i]; i++)
 		if (strcmp(backends[i]->name, name) == 0)
+			return backends[i];
+	return NULL;
+}
+
+const struct agent_backend *agent_backend_of_client(const char *client_name)
+{
+	for (size_t i = 0; backends[i]; i++)
+		if (backends[i]->client_name && strcmp(backends[i]->client_name, client_name) == 0)
 			return backends[i];
 	return NULL;
 }
 
 const char *const *agent_backend_names(void)
 {
-	static const char *names[ARRAY_SIZE(backends) + 1];
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
+	static const char *names[ARRAY_SIZE(backends)];
+	for (size_t i = 0; backends[i]; i++)
 		names[i] = backends[i]->name;
 	return names;
+}
+
+static const char *const event_names[AGENT_EVENT_MAX_] = {
+	[AGENT_SESSION_START] = "session_start", [AGENT_PROMPT] = "prompt", [AGENT_TOOL_END] = "tool_end",
+	[AGENT_TURN_END] = "turn_end",		 [AGENT_AWAITS] = "awaits", [AGENT_COMPACTS] = "compacts",
+	[AGENT_SESSION_END] = "session_end",
+};
+
+const char *agent_event_name(enum agent_event event)
+{
+	return event_names[event];
+}
+
+bool agent_event_parse(const char *name, enum agent_event *ret)
+{
+	for (int i = 1; i < AGENT_EVENT_MAX_; i++)
+		if (strcmp(event_names[i], name) == 0) {
+			*ret = (enum agent_event)i;
+			return true;
+		}
+	return false;
+}
+
+void agent_command_release(struct agent_command *command)
+{
+	json_decref(command->argv);
+	json_decref(command->env);
+	json_decref(command->files);
+	json_decref(command->server);
+	*command = (struct agent_command){0};
+}
+
+void agent_hook_release(struct agent_hook *hook)
+{
+	free(hook->session);
+	free(hook->cwd);
+	free(hook->source);
+	free(hook->prompt);
+	*hook = (struct agent_hook){0};
+}
+
+void agent_record_release(struct agent_record *record)
+{
+	free(record->session);
+	free(record->cwd);
+	free(record->version);
+	free(record->pane);
+	*record = (struct agent_record){0};
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "cli/client.h"
+#include "ops/client.h"
 
 enum option_kind { OPTION_FLAG, OPTION_VALUE, OPTION_OPTIONAL };
 

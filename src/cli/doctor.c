@@ -12,7 +12,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "base/timeval.h"
-#include "cli/client.h"
+#include "ops/client.h"
 #include "cli/out.h"
 #include "os/file.h"
 #include "os/kernel.h"

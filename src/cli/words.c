@@ -8,7 +8,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "cli/client.h"
+#include "ops/client.h"
 #include "cli/command.h"
 #include "cli/out.h"
 #include "os/spawn.h"

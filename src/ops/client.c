@@ -3,7 +3,7 @@
  * One descriptor, non-blocking, and poll() with the time that is left. While a request is being sent an
  * answer may come already (413, say): then the rest is not sent and the connection not used again.
  * Whatever ends a connection before its answer is complete is LOST, and repeated by client_call. */
-#include "cli/client.h"
+#include "ops/client.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "cli/start.h"
+#include "ops/start.h"
 #include "net/http_response.h"
 #include "net/http_write.h"
 #include "os/env.h"

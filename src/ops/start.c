@@ -1,5 +1,5 @@
 /* Starting the daemon on demand; see start.h. */
-#include "cli/start.h"
+#include "ops/start.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "cli/client.h"
-#include "cli/start.h"
+#include "ops/client.h"
+#include "ops/start.h"
 #include "os/detach.h"
 #include "os/testing.h"
 

@@ -13,8 +13,8 @@
  *
  * Errors: what the daemon answered, as it answered it; ERR_NO_DAEMON when none can be reached;
  * ERR_PROTOCOL when what answers is not it; ERR_TIMED_OUT over the limit. */
-#ifndef CLI_CLIENT_H
-#define CLI_CLIENT_H
+#ifndef OPS_CLIENT_H
+#define OPS_CLIENT_H
 
 #include <jansson.h>
 
@@ -47,7 +47,7 @@ void client_cleanup(struct client **c);
 #define autoclient _cleanup_(client_cleanup) struct client
 
 enum client_flags {
-	CLIENT_START = 1 << 0, /* start the daemon if none runs (cli/start.h) */
+	CLIENT_START = 1 << 0, /* start the daemon if none runs (ops/start.h) */
 };
 
 /* The client of the paths and variables of this environment: COPPICE_HOME and the XDG folders (os/paths.h),

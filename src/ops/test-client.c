@@ -13,7 +13,7 @@
 #include <sys/un.h>
 
 #include "base/json.h"
-#include "cli/client.h"
+#include "ops/client.h"
 #include "net/http_request.h"
 #include "net/http_write.h"
 #include "os/testing.h"

@@ -1,6 +1,6 @@
 /* Starting the daemon on demand (X1). */
-#ifndef CLI_START_H
-#define CLI_START_H
+#ifndef OPS_START_H
+#define OPS_START_H
 
 #include "base/error.h"
 #include "base/timeval.h"

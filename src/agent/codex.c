@@ -1,0 +1,15 @@
+/* The backend `codex`. */
+#include "agent/agent.h"
+
+#include <stddef.h>
+
+static const char *const process_names[] = {"codex", NULL};
+
+const struct agent_backend agent_codex = {
+	.name = "codex",
+	.summary = "Codex",
+	.launch = AGENT_LAUNCH_WATCH,
+	.process_names = process_names,
+	.client_name = "codex-mcp-client",
+	.hosts_sessions = true,
+};
