@@ -186,8 +186,9 @@ struct agent_backend {
 			   struct strbuf *out, struct strbuf *errout, int *ret_exit);
 	const struct agent_inbox_kind *inbox;
 	const struct agent_link_kind *link;
-	/* Where the link's socket is for a process with this environment lookup; caller frees; NULL: none. */
-	char *(*link_socket)(const char *(*env)(const char *name));
+	/* The control socket that the agent process `pid` listens on; caller frees. NULL: it hosts nothing.
+	 */
+	char *(*link_socket)(pid_t pid);
 	const struct agent_records *records;
 	const struct term_composer *composer;
 };
