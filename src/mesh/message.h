@@ -3,9 +3,10 @@
  *	stored → offered → submitted → consumed → acked | answered
  *
  * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs;
- *the one way back is message_return: the transport knows that it did not arrive. `delivered` is said of
- *`consumed` only. Order is kept per sender and recipient (D3): nothing is offered or submitted before what
- *came earlier. A message of kind ask has the ask's id, the others a "msg-…".
+ *the ways back are message_return, when the transport knows that it did not arrive, and message_lost, when
+ *nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and recipient
+ *(D3): nothing is offered or submitted before what came earlier. A message of kind ask has the ask's id, the
+ *others a "msg-…".
  *
  * All functions run inside a turn. Events:
  *	message.stored    subject: the recipient's peer_id, so that it is woken; {id,kind,from,to,about}
@@ -84,6 +85,10 @@ int message_consume(struct store *s, const char *id, const char *transport, cons
 /* The transport knows that it did not arrive: the message waits again, for any transport. */
 int message_return(struct store *s, const char *id, const char *transport, const char *reason,
 		   struct error *err) _warn_unused_;
+/* Nobody can say any more whether it arrived: the message waits again, and its next showing says that it is
+ * a repeat (D2). */
+int message_lost(struct store *s, const char *id, const char *transport, const char *reason,
+		 struct error *err) _warn_unused_;
 /* The ask that this message carried ended: `step` is STEP_ACKED or STEP_ANSWERED. When its recipient ended
  * it (`seen`), that proves that the message was consumed. */
 void message_close(struct store *s, const char *id, enum message_step step, bool seen, const char *reason);
