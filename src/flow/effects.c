@@ -9,6 +9,7 @@
 #include "flow/react.h"
 #include "flow/session.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/train.h"
 #include "flow/worktrees.h"
 
@@ -27,6 +28,7 @@ const struct flow_effect flow_effects[EFFECT_MAX_] = {
 	[EFFECT_SESSION_LOCATE] = {{"session.locate", EFFECT_REPEATABLE}, RUN_WORKER, session_located},
 	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
 	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
+	[EFFECT_LOOK] = {{"look", EFFECT_REPEATABLE}, RUN_LOOK, spawn_looked},
 };
 
 const struct flow_effect *flow_effect_of(const char *kind)

@@ -16,10 +16,8 @@
 #include "store/event.h"
 
 static const char *const kinds[MESSAGE_KIND_MAX_] = {
-	[MESSAGE_ASK] = "ask",
-	[MESSAGE_NOTIFY] = "notify",
-	[MESSAGE_REPLY] = "reply",
-	[MESSAGE_SYSTEM] = "system",
+	[MESSAGE_ASK] = "ask",	     [MESSAGE_NOTIFY] = "notify", [MESSAGE_REPLY] = "reply",
+	[MESSAGE_SYSTEM] = "system", [MESSAGE_PROMPT] = "prompt",
 };
 
 static const char *const steps[STEP_MAX_] = {

@@ -2,11 +2,11 @@
  *
  *	stored → offered → submitted → consumed → acked | answered
  *
- * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs;
- *the ways back are message_return, when the transport knows that it did not arrive, and message_lost, when
- *nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and recipient
- *(D3): nothing is offered or submitted before what came earlier. A message of kind ask has the ask's id, the
- *others a "msg-…".
+ * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs,
+ *but for two ways back: message_return, when the transport knows that it did not arrive, and message_lost,
+ *when nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and
+ *recipient (D3): nothing is offered or submitted before what came earlier. A message of kind ask has the
+ *ask's id, the others a "msg-…"; a prompt is what a spawned peer begins with.
  *
  * All functions run inside a turn. Events:
  *	message.stored    subject: the recipient's peer_id, so that it is woken; {id,kind,from,to,about}
@@ -27,7 +27,14 @@
 
 enum { MESSAGE_TEXT_MAX = 64 * 1024 }; /* bytes */
 
-enum message_kind { MESSAGE_ASK = 0, MESSAGE_NOTIFY, MESSAGE_REPLY, MESSAGE_SYSTEM, MESSAGE_KIND_MAX_ };
+enum message_kind {
+	MESSAGE_ASK = 0,
+	MESSAGE_NOTIFY,
+	MESSAGE_REPLY,
+	MESSAGE_SYSTEM,
+	MESSAGE_PROMPT,
+	MESSAGE_KIND_MAX_
+};
 
 enum message_step {
 	STEP_STORED = 0,
