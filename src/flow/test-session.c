@@ -202,10 +202,10 @@ static void test_the_brief_tells_who_and_what(void **state)
 
 /* --- sessions that one process hosts --- */
 
-static struct session_hosted hosted(const char *key, const char *path)
+static struct session_found hosted(const char *key, const char *path)
 {
-	return (struct session_hosted){
-		.backend = "codex", .key = key, .path = path, .pid = 777, .start_time = 7};
+	return (struct session_found){
+		.backend = "codex", .key = key, .path = path, .pid = 777, .start_time = 7, .hosted = true};
 }
 
 static void locate(struct rig *r, const char *branch, const char *path)
@@ -219,12 +219,12 @@ static void locate(struct rig *r, const char *branch, const char *path)
 static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
 {
 	struct rig *r = *state;
-	struct session_hosted one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-b");
-	session_hosted(&r->core, &one);
+	struct session_found one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-b");
+	session_found(&r->core, &one);
 	rig_turn(r);
 	locate(r, "feat/a", "/src/app-a");
 	rig_turn(r);
-	session_hosted(&r->core, &two);
+	session_found(&r->core, &two);
 	rig_turn(r);
 	locate(r, "feat/b", "/src/app-b");
 	rig_turn(r);
@@ -256,10 +256,10 @@ static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state
 static void test_the_first_live_peer_of_a_linked_worktree_owns_its_branch(void **state)
 {
 	struct rig *r = *state;
-	struct session_hosted one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-a");
-	struct session_hosted *both[] = {&one, &two};
+	struct session_found one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-a");
+	struct session_found *both[] = {&one, &two};
 	for (size_t i = 0; i < 2; i++) {
-		session_hosted(&r->core, both[i]);
+		session_found(&r->core, both[i]);
 		rig_turn(r);
 		locate(r, "feat/a", "/src/app-a");
 		rig_turn(r);
