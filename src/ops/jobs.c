@@ -80,6 +80,7 @@ const struct op op_job_create = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_create,
 };
 
@@ -102,6 +103,7 @@ const struct op op_job_list = {
 					    {0}},
 	.result = "{\"jobs\":[" JOB_SHAPE "]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,
 };
 
@@ -138,6 +140,7 @@ const struct op op_job_status = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, 0, "the job", 64, 0}, {0}},
 	.result = JOB_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_status,
 };
 
@@ -158,6 +161,7 @@ const struct op op_job_result = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, OP_REQUIRED, "the job", 64, 0}, {0}},
 	.result = "{\"job_id\",\"state\",\"reason\",\"result\":{\"summary\",\"data\",\"artifacts\"}}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_result,
 };
 
@@ -231,6 +235,7 @@ const struct op op_job_update = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_update,
 };
 
@@ -252,6 +257,7 @@ const struct op op_job_cancel = {
 					    {0}},
 	.result = JOB_SHAPE,
 	.who = BY_LEADERS,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_cancel,
 };

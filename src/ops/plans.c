@@ -146,6 +146,7 @@ const struct op op_plan_run = {
 		  "\"landed\",\"ready\",\"ejected\",\"failed\",\"commit\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_run,
 };
 
@@ -168,6 +169,7 @@ const struct op op_plan_status = {
 	.params = (const struct op_param[]){{"plan", OP_TEXT, 0, "the plan", 64, 0}, {0}},
 	.result = "{\"plan\",\"state\",\"tasks\":[…]} or {\"plans\":[…]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_status,
 };
 
@@ -335,6 +337,7 @@ const struct op op_land = {
 	.result = TRAIN_SHAPE,
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_land,
 };
 
@@ -360,5 +363,6 @@ const struct op op_train_status = {
 					    {0}},
 	.result = TRAIN_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_train,
 };
