@@ -75,7 +75,8 @@ static void take_message(wslay_event_context_ptr frames, const struct wslay_even
 		return;
 	}
 	autofree char *text = xmalloc(arg->msg_length + 1);
-	memcpy(text, arg->msg, arg->msg_length);
+	if (arg->msg_length) /* an empty message is NULL */
+		memcpy(text, arg->msg, arg->msg_length);
 	text[arg->msg_length] = '\0';
 	ws->stop = ws->options.text(ws->options.data, text, arg->msg_length, ws->err);
 }
