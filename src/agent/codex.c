@@ -1,5 +1,5 @@
 /* The backend `codex`. */
-#include "agent/agent.h"
+#include "agent/codex.h"
 
 #include <stddef.h>
 
@@ -12,4 +12,5 @@ const struct agent_backend agent_codex = {
 	.process_names = process_names,
 	.client_name = "codex-mcp-client",
 	.hosts_sessions = true,
+	.link = &codex_link,
 };
