@@ -384,6 +384,17 @@ static int parse_items(struct parser *p, const struct path *path, char close)
 	return r;
 }
 
+/* Whether a word is a boolean, or begins as numbers and dates do. */
+static bool is_plain(const char *word, size_t len)
+{
+	static const char *const words[] = {"true", "false", "inf", "nan"};
+	size_t sign = *word == '+' || *word == '-';
+	for (size_t i = sign ? 2 : 0; i < ARRAY_SIZE(words); i++)
+		if (len - sign == strlen(words[i]) && memcmp(word + sign, words[i], len - sign) == 0)
+			return true;
+	return len > sign && word[sign] >= '0' && word[sign] <= '9';
+}
+
 /* Numbers, booleans, dates: not told apart. */
 static int parse_plain(struct parser *p)
 {
@@ -395,6 +406,8 @@ static int parse_plain(struct parser *p)
 		n += 1 + strspn(p->text + p->at + n + 1, chars);
 	if (!n)
 		return fail(p, "a value is missing");
+	if (!is_plain(p->text + p->at, n))
+		return fail(p, "not a value of TOML");
 	p->at += n;
 	return 0;
 }

@@ -191,6 +191,8 @@ static void test_what_is_no_toml_is_refused_with_its_line(void **state)
 	} cases[] = {
 		{"a = 1\nb\n", "f.toml:2: an = is missing"},
 		{"a = \n", "a value is missing"},
+		{"a = word\n", "not a value"},
+		{"a = +true\n", "not a value"},
 		{"a = 1 2\n", "something follows"},
 		{"a = \"x\n\"", "a string without its end"},
 		{"a = \"\"\"x\n\"\"", "f.toml:2: a string without its end"},
