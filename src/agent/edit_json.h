@@ -72,9 +72,9 @@ int edit_json_line(const struct edit_json *doc, uint32_t node);
 
 /* Puts a member (or, with `key` NULL, an element) at the end of `container`; 0 is the root of a file
  * without one, which then becomes an object. */
-int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, const json_t *value,
+int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, json_t *value,
 		  struct error *err) _warn_unused_;
-int edit_json_set(struct edit_json *doc, uint32_t node, const json_t *value, struct error *err) _warn_unused_;
+int edit_json_set(struct edit_json *doc, uint32_t node, json_t *value, struct error *err) _warn_unused_;
 /* Takes a member or an element out, and with it the objects and arrays around it that are empty then and
  * were not there in `before`: the file as it was before anything was put in, or NULL when that is not known
  * (all of them go but the root). What stays empty is written as it was there. A root that was not there goes

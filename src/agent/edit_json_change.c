@@ -134,7 +134,7 @@ static void write_break(const struct writer *w, int depth)
 		strbuf_addstr(w->out, w->style->unit);
 }
 
-static void write_text(const struct writer *w, const json_t *value)
+static void write_text(const struct writer *w, json_t *value)
 {
 	char *text = json_text(value);
 	strbuf_addstr(w->out, text);
@@ -149,19 +149,17 @@ static void write_key(const struct writer *w, const char *key)
 }
 
 /* Values of ours are a few levels deep. */
-static void write_value(const struct writer *w, const json_t *value, int depth)
+static void write_value(const struct writer *w, json_t *value, int depth)
 {
 	size_t n = 0, size = json_is_object(value) ? json_object_size(value) : json_array_size(value);
 	const char *key, *gap = w->lines || !strchr(w->style->colon, ' ') ? "," : ", ";
-	json_t *item, *object = NULL;
+	json_t *item;
 	if (!size) {
 		write_text(w, value);
 		return;
 	}
 	strbuf_addch(w->out, json_is_object(value) ? '{' : '[');
-	memcpy(&object, &value,
-	       sizeof(object)); /* jansson iterates over what it does not change as non-const */
-	json_object_foreach(object, key, item)
+	json_object_foreach(value, key, item)
 	{
 		strbuf_addstr(w->out, n++ ? gap : "");
 		write_break(w, depth + 1);
@@ -305,7 +303,7 @@ struct addition {
 	const struct edit_json *doc;
 	struct style style;
 	const char *key;
-	const json_t *value;
+	json_t *value;
 };
 
 /* The member's text, on a line that is indented like this. */
@@ -408,7 +406,7 @@ static int add_root(const struct addition *a, struct edit_json **ret, struct err
 	return build(a->doc, &cut, 1, ret, err);
 }
 
-int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, const json_t *value,
+int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, json_t *value,
 		  struct error *err)
 {
 	struct addition a = {.doc = doc, .style = find_style(doc), .key = key, .value = value};
@@ -435,7 +433,7 @@ int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, co
 	return 0;
 }
 
-int edit_json_set(struct edit_json *doc, uint32_t node, const json_t *value, struct error *err)
+int edit_json_set(struct edit_json *doc, uint32_t node, json_t *value, struct error *err)
 {
 	struct style style = find_style(doc);
 	const struct edit_json_node *old = at(doc, node);

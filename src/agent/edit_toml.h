@@ -69,10 +69,10 @@ size_t edit_toml_member(const struct edit_toml *doc, size_t table, const char *k
 json_t *edit_toml_value(const struct edit_toml *doc, size_t item);
 
 /* Puts a table of `members` ({"key": string, integer, boolean or array of strings}) at the end. */
-int edit_toml_append(struct edit_toml *doc, const char *const *keys, const json_t *members,
+int edit_toml_append(struct edit_toml *doc, const char *const *keys, json_t *members,
 		     struct error *err) _warn_unused_;
 /* Sets a member of a table, or puts it behind its last one. */
-int edit_toml_set(struct edit_toml *doc, size_t table, const char *key, const json_t *value,
+int edit_toml_set(struct edit_toml *doc, size_t table, const char *key, json_t *value,
 		  struct error *err) _warn_unused_;
 /* Takes out the table and the tables below it. Of the table itself go the header and the `members` named;
  * other keys under it, and comments, stay. `before` is the file as it was before the table was put in, or

@@ -32,7 +32,7 @@ static void write_string(const char *text, struct strbuf *out)
 	strbuf_addch(out, '"');
 }
 
-static void write_value(const json_t *value, struct strbuf *out)
+static void write_value(json_t *value, struct strbuf *out)
 {
 	size_t i;
 	json_t *item;
@@ -61,7 +61,7 @@ static void write_key(const char *key, struct strbuf *out)
 		write_string(key, out);
 }
 
-static void write_member(const char *key, const json_t *value, struct strbuf *out)
+static void write_member(const char *key, json_t *value, struct strbuf *out)
 {
 	write_key(key, out);
 	strbuf_addstr(out, " = ");
@@ -125,12 +125,12 @@ static int become(struct edit_toml *doc, const struct strbuf *text, const char *
 
 /* --- putting in --- */
 
-int edit_toml_append(struct edit_toml *doc, const char *const *keys, const json_t *members, struct error *err)
+int edit_toml_append(struct edit_toml *doc, const char *const *keys, json_t *members, struct error *err)
 {
 	autostrbuf text = STRBUF_INIT(EDIT_TOML_SIZE_MAX + GROWTH_MAX);
 	autofree char *path = edit_toml_path(keys);
 	const char *newline = newline_of(doc), *key;
-	json_t *value, *object = NULL;
+	json_t *value;
 	strbuf_add(&text, strbuf_str(&doc->text), doc->text.len);
 	if (text.len) {
 		strbuf_addstr(&text, text.buf[text.len - 1] == '\n' ? "" : newline);
@@ -142,9 +142,7 @@ int edit_toml_append(struct edit_toml *doc, const char *const *keys, const json_
 		write_key(keys[i], &text);
 	}
 	strbuf_addf(&text, "]%s", newline);
-	memcpy(&object, &members,
-	       sizeof(object)); /* jansson iterates over what it does not change as non-const */
-	json_object_foreach(object, key, value)
+	json_object_foreach(members, key, value)
 	{
 		write_member(key, value, &text);
 		strbuf_addstr(&text, newline);
@@ -152,7 +150,7 @@ int edit_toml_append(struct edit_toml *doc, const char *const *keys, const json_
 	return become(doc, &text, path, err);
 }
 
-static int set_value(struct edit_toml *doc, const struct edit_toml_item *item, const json_t *value,
+static int set_value(struct edit_toml *doc, const struct edit_toml_item *item, json_t *value,
 		     struct error *err)
 {
 	autostrbuf text = STRBUF_INIT(EDIT_TOML_SIZE_MAX + GROWTH_MAX);
@@ -164,8 +162,7 @@ static int set_value(struct edit_toml *doc, const struct edit_toml_item *item, c
 }
 
 /* Behind the last statement of the table. */
-static int add_member(struct edit_toml *doc, size_t table, const char *key, const json_t *value,
-		      struct error *err)
+static int add_member(struct edit_toml *doc, size_t table, const char *key, json_t *value, struct error *err)
 {
 	autostrbuf text = STRBUF_INIT(EDIT_TOML_SIZE_MAX + GROWTH_MAX);
 	const char *const last_key[] = {key, NULL};
@@ -187,8 +184,7 @@ static int add_member(struct edit_toml *doc, size_t table, const char *key, cons
 	return become(doc, &text, path, err);
 }
 
-int edit_toml_set(struct edit_toml *doc, size_t table, const char *key, const json_t *value,
-		  struct error *err)
+int edit_toml_set(struct edit_toml *doc, size_t table, const char *key, json_t *value, struct error *err)
 {
 	size_t item = edit_toml_member(doc, table, key);
 	if (item == EDIT_TOML_NONE)
