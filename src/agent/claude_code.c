@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "agent/claude_inbox.h"
+
 static const char *const process_names[] = {"claude", "claude.exe", NULL};
 
 const struct agent_backend agent_claude_code = {
@@ -11,4 +13,5 @@ const struct agent_backend agent_claude_code = {
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
 	.client_name = "claude-code",
+	.inbox = &claude_inbox,
 };
