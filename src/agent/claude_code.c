@@ -1,5 +1,6 @@
 /* The backend `claude-code`. */
 #include "agent/agent.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
 
@@ -11,4 +12,5 @@ const struct agent_backend agent_claude_code = {
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
 	.client_name = "claude-code",
+	.composer = &claude_composer,
 };

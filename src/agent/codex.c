@@ -1,5 +1,6 @@
 /* The backend `codex`. */
 #include "agent/agent.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
 
@@ -12,4 +13,5 @@ const struct agent_backend agent_codex = {
 	.process_names = process_names,
 	.client_name = "codex-mcp-client",
 	.hosts_sessions = true,
+	.composer = &codex_composer,
 };
