@@ -165,7 +165,7 @@ struct agent_records {
 
 /* --- the table --- */
 
-struct term_composer; /* term/inject.h */
+struct term_composer; /* term/composer.h */
 
 struct agent_backend {
 	const char *name;

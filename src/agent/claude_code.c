@@ -1,5 +1,6 @@
 /* The backend `claude-code`. */
 #include "agent/agent.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
 
@@ -14,4 +15,5 @@ const struct agent_backend agent_claude_code = {
 	.process_names = process_names,
 	.client_name = "claude-code",
 	.inbox = &claude_inbox,
+	.composer = &claude_composer,
 };

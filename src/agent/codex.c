@@ -1,5 +1,7 @@
 /* The backend `codex`. */
+#include "agent/agent.h"
 #include "agent/codex.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
 
@@ -13,4 +15,5 @@ const struct agent_backend agent_codex = {
 	.client_name = "codex-mcp-client",
 	.hosts_sessions = true,
 	.link = &codex_link,
+	.composer = &codex_composer,
 };
