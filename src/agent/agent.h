@@ -193,6 +193,9 @@ struct agent_backend {
 	const struct term_composer *composer;
 };
 
+/* The nearest ancestor of this process that is one of the backend's by its name, this process's parent if
+ * none is. Which of the names is the agent's is a hint: that it is an ancestor is checked by the daemon. */
+pid_t agent_process(const struct agent_backend *backend);
 /* NULL if there is none of that name. */
 const struct agent_backend *agent_backend_find(const char *name);
 /* By the name that its MCP client gives itself; NULL if unknown. */

@@ -250,11 +250,31 @@ static void probe_then_spawn(struct action *a)
 		finish_error(a, &err);
 }
 
+/* The files that the start needs, below the state folder only. */
+static int write_files(const struct action *a, struct error *err)
+{
+	json_t *files = json_object_get(json_object_get(a->effect.args, "spec"), "files");
+	autofree char *dir = path_join(a->daemon->paths.home, "agents");
+	int code = json_object_size(files) ? dir_make_private(dir, err) : 0;
+	const char *path;
+	json_t *text;
+	json_object_foreach(files, path, text)
+	{
+		const char *content = json_string_value(text);
+		if (!code && (!path_inside(path, dir) || !content))
+			code = error_set(err, ERR_INTERNAL, "a file of the start lies elsewhere");
+		if (!code)
+			code = file_replace(path, content, strlen(content), 0600, err);
+	}
+	return code;
+}
+
 static void start_spawn(struct action *a)
 {
 	autoerror err = {0};
 	const char *id = json_str(a->effect.args, "spawn_id");
-	if (launch_write(a->daemon->paths.home, id, json_object_get(a->effect.args, "spec"), &err))
+	if (write_files(a, &err) ||
+	    launch_write(a->daemon->paths.home, id, json_object_get(a->effect.args, "spec"), &err))
 		finish_error(a, &err);
 	else if (a->effect.probe)
 		probe_then_spawn(a);
@@ -327,6 +347,8 @@ void runner_start(struct daemon *d, struct effect *effect)
 		start_spawn(a);
 	} else if (kind->runner == RUN_KILL) {
 		start_kill(a);
+	} else if (kind->runner == RUN_LOOK) {
+		finish(a, true, json_object());
 	} else {
 		queue_worker(a);
 	}

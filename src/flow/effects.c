@@ -7,7 +7,9 @@
 #include "flow/hooks.h"
 #include "flow/housekeeping.h"
 #include "flow/react.h"
+#include "flow/session.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/train.h"
 #include "flow/worktrees.h"
 
@@ -23,8 +25,10 @@ const struct flow_effect flow_effects[EFFECT_MAX_] = {
 	[EFFECT_LAND_MOVE] = {{"land.move", EFFECT_PROBE}, RUN_WORKER, train_moved},
 	/* a user's own command may do anything: after a crash nobody knows whether it did */
 	[EFFECT_HOOK] = {{"hook", EFFECT_ONCE}, RUN_WORKER, hooks_done},
+	[EFFECT_SESSION_LOCATE] = {{"session.locate", EFFECT_REPEATABLE}, RUN_WORKER, session_located},
 	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
 	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
+	[EFFECT_LOOK] = {{"look", EFFECT_REPEATABLE}, RUN_LOOK, spawn_looked},
 };
 
 const struct flow_effect *flow_effect_of(const char *kind)

@@ -8,6 +8,7 @@
 #include "flow/housekeeping.h"
 #include "flow/plan_run.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/train.h"
 #include "flow/worktrees.h"
 #include "mesh/react.h"
@@ -71,9 +72,12 @@ static const struct reaction {
 	{"job.failed", plan_on_job},
 	{"job.ready", plan_on_job},
 	{"job.running", plan_on_job},
+	{"peer.online", spawn_on_online},
 	{"peer.offline", on_peer_offline},
 	{"peer.offline", worktrees_on_peer},
 	{"peer.registered", worktrees_on_peer},
+	{"spawn.late", spawn_on_late},
+	{"spawn.stuck", plan_on_stuck},
 	{"worktree.failed", plan_on_worktree},
 	{"worktree.kept", plan_on_worktree},
 	{"worktree.live", plan_on_worktree},

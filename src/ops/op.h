@@ -62,9 +62,10 @@ enum op_who {
 
 enum op_flags {
 	OP_READS = 0,
-	OP_CHANGES = 1 << 0,	/* takes an Idempotency-Key */
-	OP_WAITS = 1 << 1,	/* may park for long: slices of at most 25 s */
-	OP_LOCAL = 1 << 2,	/* the command line's only: no MCP tool */
+	OP_CHANGES = 1 << 0, /* takes an Idempotency-Key */
+	OP_WAITS = 1 << 1,   /* may park for long: slices of at most 25 s */
+	OP_LOCAL = 1 << 2,   /* the command line's only: no MCP tool */
+	OP_TAKES = 1 << 4, /* its connection holds a way into the caller's session open (mesh/transport.h) */
 	OP_IDENTIFIES = 1 << 3, /* changes who its caller is: asked again, it comes from somebody else */
 };
 

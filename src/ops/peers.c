@@ -8,6 +8,7 @@
 #include "mesh/peer.h"
 #include "mesh/route.h"
 #include "ops/place.h"
+#include "ops/registering.h"
 #include "ops/spawning.h"
 #include "ops/table.h"
 #include "os/file.h"
@@ -109,86 +110,10 @@ const struct op op_set_description = {
 	.handle = handle_describe,
 };
 
-/* The process that registers: the caller itself, its parent by default, or a named one of its ancestors (I1).
- */
-static int registering_process(const struct op_call *call, size_t *ret_index, struct error *err)
-{
-	json_int_t pid = json_int(call->params, "pid", 0);
-	size_t index = json_bool(call->params, "self", false) ? 0 : 1;
-	for (size_t i = 0; pid && call->chain && i < call->chain->n; i++)
-		if (call->chain->at[i].pid == pid)
-			index = i, pid = 0;
-	if (!call->chain || index >= call->chain->n || pid)
-		return error_set(err, ERR_FORBIDDEN,
-				 "a process registers itself or an ancestor; this one is neither");
-	*ret_index = index;
-	return 0;
-}
-
-/* Where the registering process works: a worktree that is known, or what git says of the folder. */
-static int locate(struct op_call *call, struct peer_spec *spec, struct error *err)
-{
-	autoquery q = db_query(call->store,
-			       "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'", "s",
-			       spec->path);
-	bool known = query_next(&q);
-	if (known || call->work_result) {
-		const json_t *there = NULL;
-		if (!known && op_work_answer(call, &there, NULL) == 0)
-			spec->branch = json_bool(there, "linked", false) ? json_str(there, "branch") : NULL;
-		return 0;
-	}
-	query_release(&q);
-	(void)err;
-	return op_work(call, "repo.describe", json_pack("{s:s}", "dir", spec->path));
-}
-
 static int handle_register(struct op_call *call, json_t **ret, struct error *err)
 {
-	size_t index = 0;
-	int code = registering_process(call, &index, err);
-	if (code)
-		return code;
-	struct peer_spec spec = {.backend = op_text(call, "backend"),
-				 .path = op_text(call, "path"),
-				 .name = op_text(call, "name"),
-				 .circle = op_text(call, "circle"),
-				 .description = op_text(call, "description"),
-				 .transport = "inbox"};
-	if (!agent_backend_find(spec.backend))
-		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s' in this version",
-				 spec.backend);
-	autofree char *repo = NULL;
-	autofree char *branch = NULL;
-	if (spec.path && !op_text(call, "name")) {
-		code = locate(call, &spec, err);
-		if (code)
-			return code;
-	}
-	repo = spec.path ? db_text(call->store,
-				   "SELECT repo_id FROM worktree WHERE path = ? AND state = 'live'", "s",
-				   spec.path)
-			 : NULL;
-	branch = repo ? db_text(call->store, "SELECT branch FROM worktree WHERE path = ? AND state = 'live'",
-				"s", spec.path)
-		      : NULL;
-	spec.repo_id = repo;
-	if (branch)
-		spec.branch = branch;
-	char inside[ID_SIZE] = "";
-	const struct proc_stat *p = &call->chain->at[index];
-	bool enclosed = identity_enclosing(call->store, call->chain, index + 1, inside);
-	struct peer_process process = {.kind = SESSION_AGENT,
-				       .pid = p->pid,
-				       .start_time = p->start_time,
-				       .tty = p->tty,
-				       .inside = enclosed ? inside : NULL};
 	struct peer_ref peer;
-	/* A person names circle and name of what they start; an agent cannot give them to itself (I7). */
-	spec.trusted = call->caller->kind == CALLER_HUMAN || call->caller->kind == CALLER_SERVICE;
-	code = peer_register(call->store, &process, &spec, &peer, err);
-	if (!code && repo && branch)
-		branch_own(call->store, repo, branch, peer.peer_id);
+	int code = registering_run(call, &peer, err);
 	if (!code)
 		*ret = peer_to_json(call->store, peer.peer_id);
 	return code;
@@ -199,13 +124,10 @@ const struct op op_register_peer = {
 	.summary = "Make the calling process, or the one that started it, a peer.",
 	.params =
 		(const struct op_param[]){
-			{"backend", OP_TEXT, OP_REQUIRED, "its runtime", 32, 0},
-			{"path", OP_TEXT, 0, "its folder", 4096, 0},
+			REGISTERING_PARAMS,
 			{"name", OP_TEXT, 0, "its name; by default the branch or the folder", 200, 0},
-			{"circle", OP_TEXT, 0, "its circle", 64, 0},
 			{"description", OP_TEXT, 0, "what it works on", PEER_DESCRIPTION_MAX, 0},
 			{"self", OP_FLAG, 0, "the caller itself, not its parent", 0, 0},
-			{"pid", OP_NUMBER, 0, "an ancestor of the caller", 4194304, 2},
 			{0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "flow/plan_run.h"
 #include "ops/place.h"
+#include "ops/spawning.h"
 #include "ops/table.h"
 #include "repo/change.h"
 #include "work/plan_file.h"
@@ -16,11 +17,12 @@ enum { PLAN_TEXT_MAX = 1 << 20, BRANCHES_MAX = 100, LIST_LIMIT = 50 };
 static int check_agent(const char *backend, const char *profile, const char *sandbox, void *data,
 		       struct error *err)
 {
-	(void)profile;
-	(void)data;
-	if (!agent_backend_find(backend))
-		return error_set(err, ERR_UNSUPPORTED, "backend '%s' is not in this version; use script",
-				 backend);
+	const struct agent_backend *known = agent_backend_find(backend);
+	if (!known)
+		return error_set(err, ERR_UNSUPPORTED, "backend '%s' is not in this version", backend);
+	int code = spawning_check_agent(data, known, profile, err);
+	if (code)
+		return code;
 	if (sandbox && strcmp(sandbox, "none") != 0)
 		return error_set(err, ERR_UNSUPPORTED, "sandbox '%s' is not in this version", sandbox);
 	return 0;
@@ -36,7 +38,8 @@ static struct plan_source source_of(const struct op_call *call)
 				    .dir = op_text(call, "plan_dir"),
 				    .cwd = op_text(call, "dir"),
 				    .default_backend = "script",
-				    .check_agent = check_agent};
+				    .check_agent = check_agent,
+				    .data = call->core};
 }
 
 /* What a plan may ask for and this version cannot do is refused before anything is created, never ignored. */

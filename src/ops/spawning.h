@@ -2,6 +2,7 @@
 #ifndef OPS_SPAWNING_H
 #define OPS_SPAWNING_H
 
+#include "agent/agent.h"
 #include "ops/op.h"
 
 #define SPAWNING_PARAMS                                                                                      \
@@ -12,6 +13,10 @@
 	{                                                                                                    \
 		"run", OP_TEXTS, OP_MULTILINE, "the argument array of a script", 200, 0                      \
 	}
+
+/* Whether an agent may be started with that profile (NULL: none); ERR_NOT_FOUND, ERR_UNSUPPORTED. */
+int spawning_check_agent(const struct core *core, const struct agent_backend *backend, const char *profile,
+			 struct error *err) _warn_unused_;
 
 struct spawning {
 	const char *path;

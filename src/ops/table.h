@@ -14,6 +14,8 @@
 	X(dead_drop)                                                                                         \
 	X(dead_retry)                                                                                        \
 	X(decline)                                                                                           \
+	X(delivery_report)                                                                                   \
+	X(delivery_take)                                                                                     \
 	X(end_session)                                                                                       \
 	X(events)                                                                                            \
 	X(inbox)                                                                                             \
@@ -27,6 +29,7 @@
 	X(job_update)                                                                                        \
 	X(kill_peer)                                                                                         \
 	X(land)                                                                                              \
+	X(link_host)                                                                                         \
 	X(list_peers)                                                                                        \
 	X(notify_peer)                                                                                       \
 	X(peer_terminal)                                                                                     \
@@ -34,6 +37,7 @@
 	X(plan_run)                                                                                          \
 	X(plan_status)                                                                                       \
 	X(register_peer)                                                                                     \
+	X(session_event)                                                                                     \
 	X(set_description)                                                                                   \
 	X(show_peer)                                                                                         \
 	X(spawn_peer)                                                                                        \
