@@ -11,6 +11,7 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import html
 import json
 import os
 import re
@@ -32,6 +33,8 @@ MODULES = os.path.join(HERE, "node_modules")
 BINARY = os.path.abspath(os.environ.get("COPPICE_BINARY", os.path.join(HERE, "../../build/coppice")))
 LIMIT = int(os.environ.get("LAB_LIMIT", "60"))  # seconds for one thing to happen; only a hang takes so long
 TEST_LIMIT = 150
+ELEMENT = re.compile(r"<coppice-message\b([^>]*)>\n?(.*?)\n?</coppice-message>", re.S)
+ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -165,6 +168,15 @@ class ModelServer:
             return any(re.search(regex, p["text"], re.S) for p in r["new"] if role in (None, p["role"]))
 
         return self.stream.wait(fits, f"a model is told /{regex}/ {fields or ''}", limit)
+
+    def messages(self, **fields):
+        """The mesh messages that models got, in order: attributes, and "text" as it was before it was escaped."""
+        found = []
+        for r in self.requests(**fields):
+            for part in r["new"]:
+                for attributes, text in ELEMENT.findall(part["text"]):
+                    found.append({**dict(ATTRIBUTE.findall(attributes)), "text": html.unescape(text), "n": r["n"], "folder": r["folder"]})
+        return found
 
     def received(self, regex, **fields):
         """All the pieces of text in which the regex is found, in the order in which models got them."""
@@ -308,7 +320,7 @@ class Lab:
 
     # -- the agents --
 
-    def prepare_claude(self, mode="default"):
+    def prepare_claude(self, mode="default", allow=("Bash",)):
         """The user has set up Claude Code: is through its onboarding, trusts the folders, and has chosen the model's address."""
         key = "sk-ant-api03-a-key-of-no-worth-0000"
         settings = {
@@ -319,8 +331,9 @@ class Lab:
                 "DISABLE_AUTOUPDATER": "1",
                 "DISABLE_TELEMETRY": "1",
                 "DISABLE_ERROR_REPORTING": "1",
+                "CLAUDE_CODE_TMPDIR": f"{self.top}/tmp",
             },
-            "permissions": {"defaultMode": mode},
+            "permissions": {"defaultMode": mode, "allow": list(allow)},
             "includeCoAuthoredBy": False,
             "skipDangerousModePermissionPrompt": True,
         }
@@ -375,6 +388,42 @@ class Lab:
         terminal.wait(ready)
         return terminal
 
+    def trust_codex_hooks(self):
+        """What Codex writes down when its user says "Trust all" in its review of new hooks: a hash of each, in its own form."""
+        path = f"{self.home}/.codex/hooks.json"
+        lines = []
+        for event, groups in json.loads(self.read(path))["hooks"].items():
+            event = re.sub(r"(?<!^)(?=[A-Z])", "_", event).lower()
+            for g, group in enumerate(groups):
+                for h, hook in enumerate(group["hooks"]):
+                    timeout = hook.get("timeout", 600)
+                    timeout = min(timeout, 3) if event in ("session_end", "interrupt") else timeout
+                    what = {"async": hook.get("async", False), "command": hook["command"], "timeout": timeout, "type": "command"}
+                    form = {"event_name": event, "hooks": [what]}
+                    form.update({"matcher": group["matcher"]} if "matcher" in group else {})
+                    digest = hashlib.sha256(json.dumps(form, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+                    lines.append(f'[hooks.state."{path}:{event}:{g}:{h}"]\ntrusted_hash = "sha256:{digest}"\n')
+        with open(f"{self.home}/.codex/config.toml", "a") as f:
+            f.write("\n" + "\n".join(lines))
+
+    def mesh(self, **claude):
+        """Where most tests begin: the user has both CLIs and a project with a worktree for each, and has run `coppice setup`."""
+        self.prepare_claude(**claude)
+        self.prepare_codex()
+        self.make_project()
+        self.a, self.b = self.worktree("feat/a"), self.worktree("feat/b")
+        self.setup()
+
+    def setup(self):
+        self.coppice("setup", "--yes")
+        self.trust_codex_hooks()
+
+    def worktree(self, branch):
+        """By hand, as a user of git does it."""
+        path = f"{self.project}-{branch.replace('/', '-')}"
+        self.git("worktree", "add", "-q", path, "-b", branch)
+        return path
+
     # -- Coppice --
 
     def coppice(self, *args, ok=True, **more):
@@ -385,6 +434,24 @@ class Lab:
 
     def peers(self, *args):
         return {p["name"]: p for p in self.json("ps", *args)["peers"]}
+
+    def online(self, name):
+        """The peer of that name, once it is there."""
+
+        def there():
+            peer = self.peers().get(name)
+            return peer if peer and peer["status"] != "offline" else None
+
+        return self.until(there, f"{name} is online")
+
+    def ask(self, to, text):
+        return self.json("ask", to, "-", input=text)["correlation_id"]
+
+    def notify(self, to, text):
+        return self.json("notify", to, "-", input=text)["message_id"]
+
+    def until_step(self, message_id, step, limit=LIMIT):
+        self.until(lambda: step in self.steps(message_id), f"{message_id} is {step}", limit)
 
     def until(self, fits, what, limit=LIMIT):
         """What `fits` returns once it is something; asked again at every event of the daemon."""
@@ -443,6 +510,13 @@ class Lab:
 
     def close(self):
         end_descendants()
+        try:
+            # Codex keeps its control socket beside those of others, in a folder of the user's.
+            control = os.path.realpath(f"{self.home}/.codex/app-server-control/app-server-control.sock")
+            for path in (control, control + ".lock"):
+                os.unlink(path)
+        except OSError:
+            pass
         shutil.rmtree(self.top, ignore_errors=True)
 
 

@@ -13,7 +13,7 @@ def test_claude_answers_a_prompt(lab):
 
 
 def test_claude_runs_in_a_terminal(lab):
-    lab.prepare_claude()
+    lab.prepare_claude(allow=())
     lab.make_project()
     lab.model.on("write (.*)", shell("echo $1 >file; cat file"), say("It says $result."))
     claude = lab.claude(lab.project)
