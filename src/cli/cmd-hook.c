@@ -39,9 +39,14 @@ static json_t *session_args(const struct command_run *run, const struct agent_ba
 	json_set_str(args, "path", cwd ? cwd : run->dir);
 	if (session)
 		json_set_str(args, "session", session);
-	const char *circle = getenv("COPPICE_CIRCLE");
-	if (circle && *circle)
-		json_set_str(args, "circle", circle);
+	static const struct {
+		const char *variable, *key;
+	} given[] = {{"COPPICE_CIRCLE", "circle"}, {"COPPICE_ROLE", "role"}};
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		const char *value = getenv(given[i].variable);
+		if (value && *value)
+			json_set_str(args, given[i].key, value);
+	}
 	return args;
 }
 

@@ -19,8 +19,10 @@
 	X(show)                                                                                              \
 	X(whoami)                                                                                            \
 	X(describe)                                                                                          \
+	X(role)                                                                                              \
 	X(ask)                                                                                               \
 	X(ack)                                                                                               \
+	X(answer_entry)                                                                                      \
 	X(decline)                                                                                           \
 	X(notify)                                                                                            \
 	X(broadcast)                                                                                         \

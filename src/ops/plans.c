@@ -6,10 +6,13 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "flow/plan_run.h"
+#include "mesh/ask.h"
+#include "mesh/message.h"
 #include "ops/place.h"
 #include "ops/spawning.h"
 #include "ops/table.h"
 #include "repo/change.h"
+#include "work/job.h"
 #include "work/plan_file.h"
 
 enum { PLAN_TEXT_MAX = 1 << 20, BRANCHES_MAX = 100, LIST_LIMIT = 50 };
@@ -106,6 +109,30 @@ static int start_plan(struct op_call *call, const struct place *place, struct pl
 		*ret = plan_to_json(call->store, id);
 	return code;
 }
+
+static int handle_orchestrator(struct op_call *call, json_t **ret, struct error *err)
+{
+	(void)err;
+	struct store *s = call->store;
+	const char *self = call->caller->kind == CALLER_PEER ? call->caller->peer_id : NULL;
+	json_auto_t *peers =
+		peer_list(s, call->caller->kind == CALLER_PEER ? call->caller->circle : NULL, false);
+	json_auto_t *asks = ask_list(s, self);
+	json_auto_t *plans = plan_list(s, LIST_LIMIT);
+	*ret = json_pack("{s:O, s:O, s:o, s:O, s:I}", "peers", json_object_get(peers, "peers"), "asks",
+			 json_object_get(asks, "asks"), "jobs", job_counts(s), "plans",
+			 json_object_get(plans, "plans"), "waiting", (json_int_t)message_waiting(s, self));
+	return 0;
+}
+
+const struct op op_orchestrator_status = {
+	.name = "orchestrator_status",
+	.summary = "All at a glance: peers, open asks, jobs by state, plans.",
+	.params = (const struct op_param[]){{0}},
+	.result = "{\"peers\":[…],\"asks\":[…],\"jobs\":{state: count},\"plans\":[…],\"waiting\"}",
+	.who = BY_LEADERS,
+	.handle = handle_orchestrator,
+};
 
 static int handle_run(struct op_call *call, json_t **ret, struct error *err)
 {

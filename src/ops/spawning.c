@@ -84,6 +84,7 @@ int spawning_begin(struct op_call *call, const struct spawning *spawning, struct
 	struct peer_spec spec = {.circle = circle ? circle : call->caller->circle,
 				 .backend = backend_of(call),
 				 .profile = op_text(call, "profile"),
+				 .role = op_text(call, "role"),
 				 .path = spawning->path,
 				 .branch = spawning->branch,
 				 .repo_id = spawning->repo_id,

@@ -9,6 +9,7 @@
 	{"backend", OP_TEXT, 0, "the runtime to start", 32, 0},                                              \
 		{"profile", OP_TEXT, 0, "its launch settings", 64, 0},                                       \
 		{"circle", OP_TEXT, 0, "the circle it joins; by default the caller's", 64, 0},               \
+		{"role", OP_TEXT, 0, "agent, reviewer or orchestrator", 32, 0},                              \
 		{"message", OP_TEXT, OP_MULTILINE, "its first prompt", 65536, 0},                            \
 	{                                                                                                    \
 		"run", OP_TEXTS, OP_MULTILINE, "the argument array of a script", 200, 0                      \
