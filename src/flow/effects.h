@@ -11,6 +11,7 @@ enum effect_runner {
 	RUN_SPAWN,  /* a terminal is started */
 	RUN_KILL,   /* a terminal is ended */
 	RUN_LOOK,   /* a terminal's screen is looked at */
+	RUN_WAKE,   /* a line is typed into a terminal */
 };
 
 struct flow_effect {
@@ -33,6 +34,7 @@ enum flow_effect_id {
 	EFFECT_SPAWN,
 	EFFECT_KILL,
 	EFFECT_LOOK,
+	EFFECT_WAKE,
 	EFFECT_MAX_,
 };
 

@@ -10,6 +10,7 @@
 #include "flow/spawn.h"
 #include "flow/spawn_agent.h"
 #include "flow/train.h"
+#include "flow/wake.h"
 #include "flow/worktrees.h"
 #include "mesh/react.h"
 #include "repo/change.h"
@@ -73,6 +74,10 @@ static const struct reaction {
 	{"job.ready", plan_on_job},
 	{"job.running", plan_on_job},
 	{"peer.online", spawn_on_online},
+	{"message.stored", wake_on_event},
+	{"peer.turn", wake_on_event},
+	{"transport.detached", wake_on_event},
+	{"wake.due", wake_on_due},
 	{"peer.offline", on_peer_offline},
 	{"peer.offline", worktrees_on_peer},
 	{"peer.registered", worktrees_on_peer},

@@ -132,8 +132,8 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 		const char *why;
 	} kinds[] = {
 		{"login", ERR_LOGIN, "wants a login"},
-		{"trust", ERR_TRUST_DIALOG, "asks whether this folder is trusted"},
-		{"permission", ERR_PERMISSION_DIALOG, "asks for a permission"},
+		{"trust_dialog", ERR_TRUST_DIALOG, "asks whether this folder is trusted"},
+		{"permission_dialog", ERR_PERMISSION_DIALOG, "asks for a permission"},
 	};
 	const char *screen = ok ? json_str(result, "screen") : NULL;
 	for (size_t i = 0; screen && i < ARRAY_SIZE(kinds); i++)

@@ -106,8 +106,10 @@ int64_t message_waiting(struct store *s, const char *peer_id);
 /* {"id","kind","from","to","text","at","step","repeat"} and "from_kind", "from_name", "about", "outcome" (of
  * a reply's ask); a new reference, NULL if there is none. */
 json_t *message_to_json(struct store *s, const char *id);
+/* Records in the traces of all that waits untaken for the peer that its terminal was used to wake it. */
+void message_note_wake(struct store *s, const char *peer_id, const char *outcome);
 /* {"id","kind","from","to","steps":[{"step","at","transport","reason"}]}; besides the ladder's, a step
- * may be "returned" or "dead". ERR_NOT_FOUND. */
+ * may be "returned", "woken" or "dead". ERR_NOT_FOUND. */
 int message_trace(struct store *s, const char *id, json_t **ret, struct error *err) _warn_unused_;
 
 #endif

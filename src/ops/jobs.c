@@ -104,6 +104,7 @@ const struct op op_job_create = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_create,
 };
 
@@ -126,6 +127,7 @@ const struct op op_job_list = {
 					    {0}},
 	.result = "{\"jobs\":[" JOB_SHAPE "]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,
 };
 
@@ -162,6 +164,7 @@ const struct op op_job_status = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, 0, "the job", 64, 0}, {0}},
 	.result = JOB_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_status,
 };
 
@@ -182,6 +185,7 @@ const struct op op_job_result = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, OP_REQUIRED, "the job", 64, 0}, {0}},
 	.result = "{\"job_id\",\"state\",\"reason\",\"result\":{\"summary\",\"data\",\"artifacts\"}}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_result,
 };
 
@@ -269,6 +273,7 @@ const struct op op_job_update = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_update,
 };
 
@@ -290,6 +295,7 @@ const struct op op_job_cancel = {
 					    {0}},
 	.result = JOB_SHAPE,
 	.who = BY_LEADERS,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_cancel,
 };

@@ -41,11 +41,13 @@ const struct op op_ask = {
 			TEXT_PARAM("query", OP_REQUIRED, "the question or request"),
 			{"reply_to", OP_TEXT, 0, "an ask addressed to you, which this one answers", 64, 0},
 			{"circle", OP_TEXT, 0, "the circle in which the name is looked up", 64, 0},
-			{"expires_seconds", OP_NUMBER, 0, "after so long it ends as expired", 31536000, 1},
+			{"expires_seconds", OP_NUMBER, OP_UNLISTED, "after so long it ends as expired",
+			 31536000, 1},
 			{0}},
 	.result = "{\"correlation_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_ask,
 };
 
@@ -71,7 +73,8 @@ const struct op op_wait_on_ack = {
 					    {0}},
 	.result = "{\"correlation_id\",\"state\",\"outcome\",\"reply\"}",
 	.who = BY_ANYONE,
-	.flags = OP_CHANGES | OP_WAITS,
+	.flags = OP_CHANGES | OP_WAITS | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_wait_on_ack,
 };
 
@@ -89,7 +92,8 @@ const struct op op_ack = {
 					    {0}},
 	.result = "{\"correlation_id\",\"outcome\"}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_ack,
 };
 
@@ -108,6 +112,7 @@ const struct op op_decline = {
 	.result = "{\"correlation_id\",\"outcome\"}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_decline,
 };
 
@@ -126,6 +131,7 @@ const struct op op_answer = {
 	.result = "{\"correlation_id\",\"outcome\"}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_answer,
 };
 
@@ -146,6 +152,7 @@ const struct op op_ask_many = {
 	.result = "{\"parent_id\",\"asks\":[{\"peer_name\",\"to\",\"correlation_id\",\"error\"}]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_ask_many,
 };
 
@@ -164,6 +171,7 @@ const struct op op_ask_many_result = {
 		  "\"state\",\"reply\",\"reason\"}]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_ask_many_result,
 };
 
@@ -190,6 +198,7 @@ const struct op op_notify_peer = {
 	.result = "{\"message_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_notify,
 };
 
@@ -208,6 +217,7 @@ const struct op op_broadcast = {
 	.result = "{\"messages\":[{\"message_id\",\"to\",\"step\"}],\"refused\":[…]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_broadcast,
 };
 

@@ -37,6 +37,7 @@ const struct op op_list_peers = {
 					  {0}},
 	.result = "{\"peers\":[" PEER_SHAPE "]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_list,
 };
 
@@ -89,6 +90,7 @@ const struct op op_whoami = {
 	.params = (const struct op_param[]){{0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_whoami,
 };
 
@@ -108,7 +110,8 @@ const struct op op_set_description = {
 			{"description", OP_TEXT, OP_REQUIRED, "one line", PEER_DESCRIPTION_MAX, 0}, {0}},
 	.result = PEER_SHAPE,
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_describe,
 };
 
@@ -222,6 +225,7 @@ const struct op op_spawn_peer = {
 	.result = PEER_SHAPE,
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_spawn,
 };
 
@@ -310,7 +314,8 @@ const struct op op_kill_peer = {
 					    {0}},
 	.result = "{\"peer_id\",\"terminal_closed\",\"note\"}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_kill,
 };
 

@@ -129,8 +129,9 @@ const struct op op_orchestrator_status = {
 	.name = "orchestrator_status",
 	.summary = "All at a glance: peers, open asks, jobs by state, plans.",
 	.params = (const struct op_param[]){{0}},
-	.result = "{\"peers\":[…],\"asks\":[…],\"jobs\":{state: count},\"plans\":[…],\"waiting\"}",
+	.result = "{\"peers\":[…],\"asks\":[…],\"jobs\",\"plans\":[…],\"waiting\"}",
 	.who = BY_LEADERS,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_orchestrator,
 };
 
@@ -176,6 +177,7 @@ const struct op op_plan_run = {
 		  "\"landed\",\"ready\",\"ejected\",\"failed\",\"commit\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_run,
 };
 
@@ -198,6 +200,7 @@ const struct op op_plan_status = {
 	.params = (const struct op_param[]){{"plan", OP_TEXT, 0, "the plan", 64, 0}, {0}},
 	.result = "{\"plan\",\"state\",\"tasks\":[…]} or {\"plans\":[…]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_status,
 };
 
@@ -365,6 +368,7 @@ const struct op op_land = {
 	.result = TRAIN_SHAPE,
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_land,
 };
 
@@ -390,5 +394,6 @@ const struct op op_train_status = {
 					    {0}},
 	.result = TRAIN_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_train,
 };

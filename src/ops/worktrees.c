@@ -131,6 +131,7 @@ const struct op op_worktree_create = {
 	.result = "{\"branch\",\"path\",\"base\",\"base_commit\",\"peer\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = worktree_make,
 };
 
@@ -223,6 +224,7 @@ const struct op op_worktree_list = {
 		  "\"untracked\",\"ahead\","
 		  "\"behind\",\"landed\",\"peer\",\"locked\",\"conflicts\"}]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,
 };
 
@@ -377,7 +379,8 @@ const struct op op_worktree_remove = {
 	.result = "{\"removed\":[{\"branch\",\"path\",\"trash\",\"branch_deleted\"}],"
 		  "\"kept\":[{\"branch\",\"facts\",\"reason\"}]}",
 	.who = BY_LEADERS,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_remove,
 };
 

@@ -180,6 +180,7 @@ static const char sessions[] =
 	/* the runtime's own id of a session; `hosted`: its process hosts several, which the id tells apart
 	   (I3) */
 	"ALTER TABLE session ADD COLUMN key TEXT;"
+	"ALTER TABLE session ADD COLUMN pane TEXT;" /* where its hook says that it runs */
 	"ALTER TABLE session ADD COLUMN hosted INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX session_key ON session(key) WHERE key IS NOT NULL;"
 	/* whether its hooks call us: what they carry reaches it at its turn boundaries */
