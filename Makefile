@@ -11,6 +11,9 @@ help:
 deps: ## install what is missing (Debian packages; names them first)
 	@tools/deps
 
+deps-agents: deps ## install the agent CLIs that some tests run (npm packages, pinned); without them those tests are skipped
+	@tools/deps-agents
+
 $(BUILD)/build.ninja: | deps
 	meson setup $(BUILD) --buildtype=debugoptimized --prefix=$(PREFIX)
 
@@ -50,4 +53,4 @@ install: build ## install under PREFIX (DESTDIR is honoured)
 clean: ## remove what was built
 	rm -rf $(BUILD) $(ASAN) build-fuzz
 
-.PHONY: help deps build run test asan lint fuzz soak bench install clean
+.PHONY: help deps deps-agents build run test asan lint fuzz soak bench install clean
