@@ -7,13 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/alloc.h"
 #include "daemon/call.h"
 #include "daemon/worker.h"
 #include "flow/effects.h"
 #include "os/file.h"
 #include "os/proc.h"
+#include "term/composer.h"
 #include "term/launch.h"
+#include "term/screen.h"
 #include "term/term.h"
 
 enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4, WORKER_TRIES = 4 };
@@ -304,6 +307,26 @@ static void start_kill(struct action *a)
 		finish_error(a, &err);
 }
 
+static void looked(void *data, const struct error *err, const struct screen *screen)
+{
+	struct action *a = data;
+	const struct agent_backend *backend = agent_backend_find(json_str(a->effect.args, "backend"));
+	if (err || !backend || !backend->composer) {
+		finish(a, true, json_object()); /* nothing can be told */
+		return;
+	}
+	finish(a, true,
+	       json_pack("{s:s}", "screen", term_screen_name(screen_classify(backend->composer, screen))));
+}
+
+static void start_look(struct action *a)
+{
+	autoerror err = {0};
+	const char *pane = json_str(a->effect.args, "pane_id");
+	if (!pane || term_look(tmux_of(a->daemon), pane, looked, a, &err))
+		finish(a, true, json_object());
+}
+
 void runner_ended(struct daemon *d, int64_t effect)
 {
 	autofree char *id = xasprintf("%lld", (long long)effect);
@@ -348,7 +371,7 @@ void runner_start(struct daemon *d, struct effect *effect)
 	} else if (kind->runner == RUN_KILL) {
 		start_kill(a);
 	} else if (kind->runner == RUN_LOOK) {
-		finish(a, true, json_object());
+		start_look(a);
 	} else {
 		queue_worker(a);
 	}
