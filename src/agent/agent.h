@@ -35,6 +35,9 @@ struct agent_start {
 	const json_t *command; /* argument array of the configuration, or NULL for the backend's own */
 	const json_t *profile; /* config_profile(), or NULL */
 	const char *prompt;    /* the first prompt, or NULL */
+	/* Git's folder of the linked worktree that it starts in, and the repository's, by the books: for
+	 * runtimes that confine what they run. NULL where it is none of ours. */
+	const char *git_dir, *common_dir;
 	bool settled; /* the user's own settings hold our hooks and MCP server already (`coppice setup`) */
 };
 
