@@ -128,7 +128,8 @@ struct agent_link_events {
 	void (*session)(void *data, const char *session, const char *cwd, enum agent_turn turn);
 	void (*session_gone)(void *data, const char *session);
 	void (*turn)(void *data, const char *session, enum agent_turn turn);
-	/* The runtime took the message, or is known not to have it (`err`). */
+	/* The runtime took the message, or is known not to have it (`err`). With `err` it may come a second
+	 * time: what was taken has been dropped before it was read. */
 	void (*sent)(void *data, const char *session, const char *id, const struct error *err);
 	void (*consumed)(void *data, const char *session, const char *id);
 	/* The connection is over; what was sent and not answered is unknown. The link frees itself. */
@@ -169,7 +170,7 @@ struct agent_records {
 
 /* --- the table --- */
 
-struct term_composer; /* term/inject.h */
+struct term_composer; /* term/composer.h */
 
 struct agent_backend {
 	const char *name;

@@ -3,6 +3,7 @@
 
 #include "agent/claude.h"
 #include "agent/claude_inbox.h"
+#include "agent/composers.h"
 
 static const char *const process_names[] = {"claude", "claude.exe", NULL};
 
@@ -19,4 +20,5 @@ const struct agent_backend agent_claude_code = {
 	.hook_write = claude_hook_write,
 	.inbox = &claude_inbox,
 	.records = &claude_records,
+	.composer = &claude_composer,
 };

@@ -1,5 +1,7 @@
 /* The backend `codex`. */
 #include "agent/agent.h"
+#include "agent/codex.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
 
@@ -12,4 +14,6 @@ const struct agent_backend agent_codex = {
 	.process_names = process_names,
 	.client_name = "codex-mcp-client",
 	.hosts_sessions = true,
+	.link = &codex_link,
+	.composer = &codex_composer,
 };

@@ -39,9 +39,14 @@ static json_t *session_args(const struct command_run *run, const struct agent_ba
 	json_set_str(args, "path", cwd ? cwd : run->dir);
 	if (session)
 		json_set_str(args, "session", session);
-	const char *circle = getenv("COPPICE_CIRCLE");
-	if (circle && *circle)
-		json_set_str(args, "circle", circle);
+	static const struct {
+		const char *variable, *key;
+	} given[] = {{"COPPICE_CIRCLE", "circle"}, {"COPPICE_ROLE", "role"}};
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		const char *value = getenv(given[i].variable);
+		if (value && *value)
+			json_set_str(args, given[i].key, value);
+	}
 	return args;
 }
 
@@ -79,6 +84,22 @@ static int read_payload(json_t **ret, struct error *err)
 	return json_parse(strbuf_str(&text), text.len, ret, err);
 }
 
+/* The tmux pane that this hook runs in, at a session's start: NULL for none. In a process that hosts sessions
+ * the environment is another session's. */
+static json_t *pane_of(const struct agent_backend *backend, enum agent_event event)
+{
+	const char *tmux = getenv("TMUX"), *pane = getenv("TMUX_PANE");
+	const char *comma = tmux ? strchr(tmux, ',') : NULL;
+	if (event != AGENT_SESSION_START || !comma || !pane || backend->hosts_sessions)
+		return NULL;
+	int64_t server = 0;
+	autofree char *pid = xstrndup(comma + 1, strcspn(comma + 1, ","));
+	if (number_parse(pid, 1, INT32_MAX, &server, NULL))
+		return NULL;
+	return json_pack("{s:s%, s:I, s:s}", "socket", tmux, (size_t)(comma - tmux), "server",
+			 (json_int_t)server, "pane_id", pane);
+}
+
 static json_t *event_args(const struct command_run *run, const struct agent_backend *backend,
 			  const struct agent_hook *hook)
 {
@@ -89,6 +110,9 @@ static json_t *event_args(const struct command_run *run, const struct agent_back
 	if (hook->prompt)
 		json_object_set_new(args, "shown", element_ids(hook->prompt, strlen(hook->prompt)));
 	json_object_set_new(args, "continued", json_boolean(hook->continued));
+	json_t *pane = pane_of(backend, hook->event);
+	if (pane)
+		json_object_set_new(args, "pane", pane);
 	return args;
 }
 

@@ -216,8 +216,10 @@ static void init_loop(struct daemon *d)
 	list_init(&d->finished);
 	list_init(&d->watches);
 	list_init(&d->work);
+	list_init(&d->other_tmux);
 	list_init(&d->lost_ways);
 	list_init(&d->links);
+	list_init(&d->records);
 	d->generation = 1;
 	turn_init(d);
 	for (size_t i = 0; i < ARRAY_SIZE(signums); i++) {
@@ -249,7 +251,8 @@ static void shut_down(struct daemon *d)
 	conn_close_all(d);
 	watch_stop_all(d);
 	links_close_all(d);
-	tmux_free(d->tmux);
+	records_close_all(d);
+	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);
@@ -284,6 +287,7 @@ int daemon_main(int ready_fd)
 	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);
+	records_watch(&d);
 	turn_arm_timer(&d);
 	d.timers_due = true; /* overdue ones, and what recovery put back, start in the first turn */
 	turn_wanted(&d);

@@ -160,14 +160,15 @@ static void record_session(struct link *l, const struct news *n)
 {
 	char inside[ID_SIZE];
 	bool enclosed = identity_enclosing(l->daemon->store, &l->chain, 1, NULL, inside);
-	struct session_hosted hosted = {.backend = l->backend->name,
-					.key = n->key,
-					.path = n->path,
-					.pid = l->chain.at[0].pid,
-					.start_time = (int64_t)l->chain.at[0].start_time,
-					.inside = enclosed ? inside : NULL,
-					.turn = n->turn};
-	session_hosted(&l->daemon->core, &hosted);
+	struct session_found found = {.backend = l->backend->name,
+				      .key = n->key,
+				      .path = n->path,
+				      .pid = l->chain.at[0].pid,
+				      .start_time = (int64_t)l->chain.at[0].start_time,
+				      .inside = enclosed ? inside : NULL,
+				      .turn = n->turn,
+				      .hosted = true};
+	session_found(&l->daemon->core, &found);
 }
 
 static void record_sent(struct link *l, const struct news *n)

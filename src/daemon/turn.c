@@ -237,6 +237,8 @@ static void heed_events(struct daemon *d)
 		const struct event *e = &events[i];
 		if (strncmp(e->kind, "peer.", 5) == 0)
 			d->generation++;
+		if (strcmp(e->kind, "peer.online") == 0)
+			records_watch(d); /* its runtime may have made its folder only now */
 		if (strcmp(e->kind, "peer.registered") == 0)
 			watch_process(d, json_int(e->data, "pid", 0), json_int(e->data, "start_time", 0));
 		else if (strcmp(e->kind, "host.seen") == 0)
@@ -309,6 +311,7 @@ static void after_commit(struct daemon *d, struct list *calls, struct effect *ef
 	watch_drop_ended(d);
 	conn_drop_lost_ways(d);
 	links_committed(d);
+	records_committed(d);
 	heed_events(d);
 	settle_calls(d, calls);
 	wake_waiters(d);
@@ -337,6 +340,7 @@ static void run_turn(struct daemon *d)
 		watch_record_ended(d);
 		conn_record_lost_ways(d);
 		links_record(d);
+		records_record(d);
 		if (d->timers_due && timer_fire(d->store) > 0)
 			flow_react(&d->core);
 		record_finished(d);
@@ -369,7 +373,7 @@ static void run_turn(struct daemon *d)
 static bool something_ready(const struct daemon *d)
 {
 	return !list_empty(&d->ready) || !list_empty(&d->finished) || !list_empty(&d->lost_ways) ||
-	       d->timers_due || watch_any_ended(d) || links_any_news(d);
+	       d->timers_due || watch_any_ended(d) || links_any_news(d) || records_any_news(d);
 }
 
 static void on_check(uv_check_t *handle)

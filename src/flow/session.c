@@ -134,7 +134,7 @@ void session_event(struct core *core, const struct peer_ref *peer, const struct 
 	json_set_str(*ret, "carry_on", carry_on.len ? strbuf_str(&carry_on) : NULL);
 }
 
-/* --- sessions that one process hosts --- */
+/* --- sessions that others tell of --- */
 
 static enum turn_state turn_of(enum agent_turn turn)
 {
@@ -144,13 +144,32 @@ static enum turn_state turn_of(enum agent_turn turn)
 	return turns[turn];
 }
 
-void session_hosted(struct core *core, const struct session_hosted *hosted)
+static bool is_peer_already(struct core *core, const struct session_found *found, struct peer_ref *ret)
 {
-	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", hosted->backend, "key",
-				 hosted->key, "dir", hosted->path, "pid", (json_int_t)hosted->pid,
-				 "start_time", (json_int_t)hosted->start_time, "turn", (int)hosted->turn);
-	json_set_str(args, "inside", hosted->inside);
-	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, hosted->key, hosted->key, args);
+	autofree char *id =
+		db_text(core->store,
+			"SELECT peer_id FROM session WHERE pid = ? AND start_time = ? AND boot_id = ?"
+			" AND kind = 'agent' AND ended_at IS NULL LIMIT 1",
+			"iis", found->pid, found->start_time, store_boot_id(core->store));
+	return id && peer_find(core->store, id, ret);
+}
+
+void session_found(struct core *core, const struct session_found *found)
+{
+	struct peer_ref peer;
+	if (!found->key || !found->path)
+		return;
+	if (!found->hosted && is_peer_already(core, found, &peer)) {
+		if (!db_int(core->store, 0, "SELECT hooked FROM peer WHERE peer_id = ?", "s", peer.peer_id))
+			(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
+		return;
+	}
+	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", found->backend, "key",
+				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
+				 (json_int_t)found->start_time, "turn", (int)found->turn);
+	json_set_str(args, "inside", found->inside);
+	json_object_set_new(args, "hosted", json_boolean(found->hosted));
+	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
 }
 
 /* A terminal of ours runs one agent: whatever sessions its own app server opens are that peer's. */
@@ -160,11 +179,12 @@ static bool is_shared(struct store *s, const char *inside, const char *backend)
 	       !db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND backend = ?", "ss", inside, backend);
 }
 
-static void register_hosted(struct core *core, const json_t *args)
+static void register_found(struct core *core, const json_t *args)
 {
 	struct store *s = core->store;
 	const char *path = json_str(args, "dir"), *inside = json_str(args, "inside");
 	const char *backend = json_str(args, "backend");
+	bool hosted = json_bool(args, "hosted", false);
 	autofree char *repo = NULL;
 	autofree char *branch = NULL;
 	struct peer_ref peer;
@@ -175,13 +195,15 @@ static void register_hosted(struct core *core, const json_t *args)
 				       .pid = (pid_t)json_int(args, "pid", 0),
 				       .start_time = (uint64_t)json_int(args, "start_time", 0),
 				       .key = json_str(args, "key"),
-				       .hosted = is_shared(s, inside, backend),
+				       .hosted = hosted && is_shared(s, inside, backend),
 				       .inside = inside};
 	if (peer_register(s, &process, &spec, &peer, &err))
 		return; /* a session that cannot be a peer stays out of the mesh */
 	if (repo && branch)
 		branch_own(s, repo, branch, peer.peer_id);
-	transport_attach(s, peer.peer_id, transport_find("codex-link"));
+	const struct agent_backend *table = agent_backend_find(backend);
+	if (hosted && table && table->link)
+		transport_attach(s, peer.peer_id, transport_find(table->link->transport));
 	session_turn(core, process.pid, (int64_t)process.start_time, process.key,
 		     (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));
 }
@@ -199,7 +221,7 @@ void session_located(struct core *core, const char *subject, bool ok, const json
 		session_take_note(core->store, result);
 		json_set_str(args, "dir", json_str(result, "path"));
 	}
-	register_hosted(core, args);
+	register_found(core, args);
 }
 
 void session_turn(struct core *core, int64_t pid, int64_t start_time, const char *key, enum agent_turn turn)

@@ -32,17 +32,20 @@ struct session_event {
 void session_event(struct core *core, const struct peer_ref *peer, const struct session_event *event,
 		   json_t **ret);
 
-/* --- sessions that one process hosts (Codex's app server) --- */
+/* --- sessions that others tell of: a link to the process that hosts them, or the runtime's own records ---
+ */
 
-struct session_hosted {
+struct session_found {
 	const char *backend, *key, *path;
-	int64_t pid, start_time; /* of the hosting process */
+	int64_t pid, start_time; /* of its process */
 	const char *inside;	 /* the peer whose process encloses that one, or NULL */
 	enum agent_turn turn;
+	bool hosted; /* by a link: its process may host others too, and the link is a way into it */
 };
 
-/* A session is there: git is asked where it works, then it becomes a peer. */
-void session_hosted(struct core *core, const struct session_hosted *hosted);
+/* A session is there: git is asked where it works, then it becomes a peer. Nothing is done about one that is
+ * a peer already, but that a session whose hooks do not call stands where its record says. */
+void session_found(struct core *core, const struct session_found *found);
 /* The end of the effect that asks git; the subject is the session's key. */
 void session_located(struct core *core, const char *subject, bool ok, const json_t *result);
 /* Its turn as its runtime tells it; nothing happens for a session that is not known. */

@@ -16,10 +16,8 @@
 #include "store/event.h"
 
 static const char *const kinds[MESSAGE_KIND_MAX_] = {
-	[MESSAGE_ASK] = "ask",
-	[MESSAGE_NOTIFY] = "notify",
-	[MESSAGE_REPLY] = "reply",
-	[MESSAGE_SYSTEM] = "system",
+	[MESSAGE_ASK] = "ask",	     [MESSAGE_NOTIFY] = "notify", [MESSAGE_REPLY] = "reply",
+	[MESSAGE_SYSTEM] = "system", [MESSAGE_PROMPT] = "prompt",
 };
 
 static const char *const steps[STEP_MAX_] = {
@@ -403,6 +401,20 @@ json_t *message_to_json(struct store *s, const char *id)
 	json_set_time(json, "at", query_int(&q, 10));
 	json_object_set_new(json, "repeat", json_boolean(query_int(&q, 11) > 0));
 	return json;
+}
+
+void message_note_wake(struct store *s, const char *peer_id, const char *outcome)
+{
+	json_auto_t *ids = json_array();
+	autoquery q = db_query(
+		s, "SELECT id FROM message WHERE to_peer = ? AND step = 'stored' AND " MESSAGE_WAITING, "s",
+		peer_id);
+	while (query_next(&q))
+		json_array_append_new(ids, json_string(query_text(&q, 0)));
+	query_release(&q);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id) message_record(s, json_string_value(id), "woken", "terminal", outcome);
 }
 
 int message_trace(struct store *s, const char *id, json_t **ret, struct error *err)

@@ -26,6 +26,8 @@ static void add_footer(const json_t *message, struct strbuf *out)
 	if (strcmp(kind, "ask") == 0)
 		strbuf_addf(out, "It is open until you close it: ack(correlation_id=\"%s\", message=\"…\").",
 			    id);
+	else if (strcmp(kind, "prompt") == 0)
+		strbuf_addstr(out, "This is what you were started for.");
 	else if (strcmp(kind, "reply") == 0)
 		strbuf_addstr(out, "It closes your ask; nothing to answer.");
 	else

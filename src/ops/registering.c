@@ -64,6 +64,7 @@ int registering_run(struct op_call *call, struct peer_ref *ret, struct error *er
 				 .path = op_text(call, "path"),
 				 .name = op_text(call, "name"),
 				 .circle = op_text(call, "circle"),
+				 .role = person ? op_text(call, "role") : NULL,
 				 .description = op_text(call, "description"),
 				 .trusted = person};
 	if (!agent_backend_find(spec.backend))

@@ -11,8 +11,9 @@
 		{"path", OP_TEXT, 0, "its folder", 4096, 0},                                                 \
 		{"pid", OP_NUMBER, 0, "the agent's process, an ancestor of the caller", 4194304, 2},         \
 		{"session", OP_TEXT, 0, "the runtime's id of the session", 128, 0},                          \
+		{"circle", OP_TEXT, 0, "its circle", 64, 0},                                                 \
 	{                                                                                                    \
-		"circle", OP_TEXT, 0, "its circle", 64, 0                                                    \
+		"role", OP_TEXT, 0, "its role, which only a person's word gives", 32, 0                      \
 	}
 
 /* Which of the caller's processes is the agent: "pid" if it is an ancestor, the caller with "self", else its

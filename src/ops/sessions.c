@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/element.h"
 #include "flow/session.h"
+#include "flow/wake.h"
 #include "mesh/deliver.h"
 #include "store/event.h"
 #include "ops/registering.h"
@@ -39,6 +40,8 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 	if (!agent_event_parse(op_text(call, "event"), &event.event))
 		return error_set(err, ERR_INVALID, "there is no event of that name");
 	int code = peer_of_caller(call, event.event, &peer, err);
+	if (!code && json_object_get(call->params, "pane"))
+		wake_note_pane(call->store, peer.peer_id, json_object_get(call->params, "pane"));
 	if (!code)
 		session_event(call->core, &peer, &event, ret);
 	return code;
@@ -53,6 +56,7 @@ const struct op op_session_event = {
 			{"event", OP_TEXT, OP_REQUIRED,
 			 "session_start, prompt, tool_end, turn_end, awaits, compacts or session_end", 32, 0},
 			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
+			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
 			{0}},

@@ -7,8 +7,12 @@
 
 #define OP_LIST(X)                                                                                           \
 	X(ack)                                                                                               \
+	X(answer)                                                                                            \
 	X(ask)                                                                                               \
+	X(ask_many)                                                                                          \
+	X(ask_many_result)                                                                                   \
 	X(asks)                                                                                              \
+	X(assign_peer)                                                                                       \
 	X(broadcast)                                                                                         \
 	X(config)                                                                                            \
 	X(dead_drop)                                                                                         \
@@ -32,6 +36,7 @@
 	X(link_host)                                                                                         \
 	X(list_peers)                                                                                        \
 	X(notify_peer)                                                                                       \
+	X(orchestrator_status)                                                                               \
 	X(peer_terminal)                                                                                     \
 	X(plan_cancel)                                                                                       \
 	X(plan_run)                                                                                          \

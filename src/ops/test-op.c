@@ -10,6 +10,11 @@ static const struct {
 } s8[] = {
 	{"ack", KNOWN},
 	{"ask", ANYONE}, /* an unknown caller sends as `unknown` (I2) */
+	{"answer", KNOWN},
+	{"ask_many", KNOWN},
+	{"ask_many_result", KNOWN}, /* the asker only: see mesh */
+	{"assign_peer", "----SH"},
+	{"orchestrator_status", LEADERS},
 	{"asks", ANYONE},
 	{"broadcast", KNOWN},
 	{"config", ANYONE}, /* reads it; nothing writes it but the human's editor */

@@ -180,6 +180,7 @@ static const char sessions[] =
 	/* the runtime's own id of a session; `hosted`: its process hosts several, which the id tells apart
 	   (I3) */
 	"ALTER TABLE session ADD COLUMN key TEXT;"
+	"ALTER TABLE session ADD COLUMN pane TEXT;" /* where its hook says that it runs */
 	"ALTER TABLE session ADD COLUMN hosted INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX session_key ON session(key) WHERE key IS NOT NULL;"
 	/* whether its hooks call us: what they carry reaches it at its turn boundaries */
@@ -191,6 +192,9 @@ static const char sessions[] =
 	/* one question to many (A6), and whether its recipient was reminded at the end of a turn (A3) */
 	"ALTER TABLE question ADD COLUMN parent TEXT;"
 	"ALTER TABLE question ADD COLUMN reminded INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE question_parent (parent_id TEXT PRIMARY KEY, from_peer TEXT, text TEXT NOT NULL, "
+	"refused TEXT NOT "
+	"NULL, opened_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 	"CREATE INDEX question_of_parent ON question(parent) WHERE parent IS NOT NULL;"
 	/* the first prompt that a start carries, and why it came to nothing (D8) */
 	"ALTER TABLE spawn ADD COLUMN message_id TEXT;"
