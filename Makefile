@@ -11,6 +11,9 @@ help:
 deps: ## install what is missing (Debian packages; names them first)
 	@tools/deps
 
+deps-agents: deps ## install the agent CLIs that some tests run (npm packages, pinned); without them those tests are skipped
+	@tools/deps-agents
+
 $(BUILD)/build.ninja: | deps
 	meson setup $(BUILD) --buildtype=debugoptimized --prefix=$(PREFIX)
 
@@ -20,8 +23,8 @@ $(ASAN)/build.ninja: | deps
 build: deps $(BUILD)/build.ninja ## build
 	@ninja -C $(BUILD)
 
-run: build ## the main job before your eyes, in a throwaway clone
-	@tools/demo $(BUILD)/coppice
+run: build ## the main job before your eyes, in a throwaway clone (BACKEND=claude-code or codex: by agents of yours)
+	@tools/demo $(BUILD)/coppice $(BACKEND)
 
 test: build $(ASAN)/build.ninja ## build and run all tests (gcc, then clang with ASan and UBSan)
 	@ninja -C $(ASAN)
@@ -50,4 +53,4 @@ install: build ## install under PREFIX (DESTDIR is honoured)
 clean: ## remove what was built
 	rm -rf $(BUILD) $(ASAN) build-fuzz
 
-.PHONY: help deps build run test asan lint fuzz soak bench install clean
+.PHONY: help deps deps-agents build run test asan lint fuzz soak bench install clean

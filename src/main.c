@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "daemon/daemon.h"
 #include "daemon/worker.h"
+#include "mcp/mcp.h"
 #include "os/paths.h"
 #include "term/launch.h"
 
@@ -33,6 +34,13 @@ static int run_launch(int argc, char **argv)
 	return launch_main(paths.home, argv[2]);
 }
 
+static int run_mcp(const char *tools, const char *dir, struct error *err)
+{
+	enum mcp_set set = MCP_SET_BY_ROLE;
+	int code = tools ? mcp_set_parse(tools, &set, err) : 0;
+	return code ? code : mcp_main(set, dir, err);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -43,5 +51,6 @@ int main(int argc, char **argv)
 		if (strcmp(parts[i].name, argv[1]) == 0)
 			return parts[i].run(argc, argv);
 	command_daemon_main = daemon_main;
+	command_mcp_main = run_mcp;
 	return command_main(argc, argv);
 }

@@ -4,8 +4,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "os/file.h"
+#include "os/proc.h"
+
+enum { ANCESTORS_MAX = 32 };
 
 static const struct agent_backend *const backends[] = {&agent_claude_code, &agent_codex, &agent_script, NULL};
 
@@ -36,6 +41,32 @@ const char *const *agent_backend_names(void)
 	for (size_t i = 0; backends[i]; i++)
 		names[i] = backends[i]->name;
 	return names;
+}
+
+/* Whether /proc/PID/comm is one of the names. */
+static bool is_named(pid_t pid, const char *const *names)
+{
+	autofree char *path = xasprintf("/proc/%d/comm", (int)pid);
+	autostrbuf comm = STRBUF_INIT(64);
+	if (!names || file_read(path, &comm, NULL) || !comm.len)
+		return false;
+	strbuf_setlen(&comm, comm.len - 1); /* its newline */
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(names[i], strbuf_str(&comm)) == 0)
+			return true;
+	return false;
+}
+
+pid_t agent_process(const struct agent_backend *backend)
+{
+	struct proc_stat stat = {.ppid = getppid()};
+	for (int i = 0; i < ANCESTORS_MAX && stat.ppid > 1; i++) {
+		if (is_named(stat.ppid, backend->process_names))
+			return stat.ppid;
+		if (proc_stat(stat.ppid, &stat, NULL))
+			break;
+	}
+	return getppid();
 }
 
 static const char *const event_names[AGENT_EVENT_MAX_] = {

@@ -9,7 +9,7 @@
 #include "base/timeval.h"
 #include "ops/protocol.h"
 
-enum { KEY_MAX = 128, PLAN_MAX = 64 };
+enum { KEY_MAX = 128, SESSION_MAX = 128, PLAN_MAX = 64 };
 
 /* A client names its protocol; the current one and the one before are served. */
 static int check_protocol(const struct http_request *req, struct error *err)
@@ -72,6 +72,9 @@ int api_route(const struct http_request *req, struct api_route *ret, struct erro
 	const char *authorization = http_request_header(req, "authorization");
 	if (authorization && strncmp(authorization, bearer, strlen(bearer)) == 0)
 		ret->bearer = authorization + strlen(bearer);
+	ret->session = http_request_header(req, "coppice-session");
+	if (ret->session && (!*ret->session || strlen(ret->session) > SESSION_MAX))
+		return error_set(err, ERR_INVALID, "a Coppice-Session has 1 to %d bytes", SESSION_MAX);
 	int code = check_protocol(req, err);
 	if (code)
 		return code;

@@ -13,10 +13,11 @@ struct api_route {
 	json_t *params;	     /* API_OPERATION: an object, owned */
 	const char *key;     /* its Idempotency-Key, or NULL; the request's */
 	uint64_t body_hash;
-	json_t *document;   /* API_DOCUMENT, owned */
-	int64_t after;	    /* API_EVENTS: the last id seen, -1: from now on */
-	char *plan;	    /* API_EVENTS: only of this plan, owned; or NULL */
-	const char *bearer; /* the token that it presents, or NULL; the request's */
+	json_t *document;    /* API_DOCUMENT, owned */
+	int64_t after;	     /* API_EVENTS: the last id seen, -1: from now on */
+	char *plan;	     /* API_EVENTS: only of this plan, owned; or NULL */
+	const char *session; /* the runtime's session that the caller names, or NULL; the request's */
+	const char *bearer;  /* the token that it presents, or NULL; the request's */
 };
 
 /* ERR_NOT_FOUND, ERR_INVALID (method, body, header), ERR_PROTOCOL. On success the caller owns what `ret`

@@ -1,27 +1,194 @@
-/* coppice hook EVENT: what an agent's own hooks call. Fast, silent, and never in the agent's way: whatever
- * happens to Coppice, the agent goes on. */
+/* coppice hook EVENT: what an agent's own hooks call, the runtime's payload on stdin. Fast, and never in the
+ * agent's way: whatever happens to Coppice, the agent goes on, and nothing is said that the runtime would
+ * take for an answer. */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
+#include "base/alloc.h"
+#include "base/element.h"
 #include "base/json.h"
 #include "cli/commands.h"
 
-static int session_start(struct command_run *run, struct error *err)
+enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 25, REWAKE_EXIT = 2 };
+
+#define HOOK_LIMIT (5 * USEC_PER_SEC)
+
+static const char rewake_transport[] = "claude-rewake";
+
+/* Calls an operation of the running daemon; a hook never starts one: it runs inside of an agent (X1). */
+static int hook_call(struct command_run *run, const char *op, const json_t *args, bool change, json_t **ret,
+		     struct error *err)
 {
-	json_t *args = json_pack("{s:s, s:i}", "backend",
-				 option_get(run, "backend") ? option_get(run, "backend") : "script", "pid",
-				 (int)getppid());
-	json_auto_t *answer = NULL;
-	json_object_set_new(args, "path", json_string(run->dir));
-	json_set_str(args, "description", option_get(run, "description"));
-	return command_call(run, "register_peer", args, true, &answer, err);
+	char key[ID_SIZE];
+	int code = run->client ? 0 : client_open_default(0, &run->client, err);
+	if (code)
+		return code;
+	client_new_key(key);
+	return client_call(run->client, op, args, change ? key : NULL, ret, err);
 }
 
-static int session_end(struct command_run *run, struct error *err)
+/* Where and who the session is, for every operation by which it makes itself known. */
+static json_t *session_args(const struct command_run *run, const struct agent_backend *backend,
+			    const char *session, const char *cwd)
+{
+	json_t *args = json_pack("{s:s, s:i}", "backend", backend->name, "pid", (int)agent_process(backend));
+	json_set_str(args, "path", cwd ? cwd : run->dir);
+	if (session)
+		json_set_str(args, "session", session);
+	static const struct {
+		const char *variable, *key;
+	} given[] = {{"COPPICE_CIRCLE", "circle"}, {"COPPICE_ROLE", "role"}};
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		const char *value = getenv(given[i].variable);
+		if (value && *value)
+			json_set_str(args, given[i].key, value);
+	}
+	return args;
+}
+
+/* --- a plain command as a peer --- */
+
+static int script_event(struct command_run *run, const struct agent_backend *backend, struct error *err)
 {
 	json_auto_t *answer = NULL;
-	return command_call(run, "end_session", NULL, true, &answer, err);
+	if (strcmp(run->args[0], "session-end") == 0)
+		return hook_call(run, "end_session", NULL, true, &answer, err);
+	if (strcmp(run->args[0], "session-start") != 0)
+		return 0;
+	json_auto_t *args = session_args(run, backend, NULL, NULL);
+	json_set_str(args, "description", option_get(run, "description"));
+	return hook_call(run, "register_peer", args, true, &answer, err);
+}
+
+/* --- an agent's hook --- */
+
+static int read_payload(json_t **ret, struct error *err)
+{
+	autostrbuf text = STRBUF_INIT(PAYLOAD_MAX);
+	for (;;) {
+		char *to = strbuf_reserve(&text, 64 << 10);
+		ssize_t n = to ? read(STDIN_FILENO, to, 64 << 10) : 0;
+		if (!to)
+			return error_set(err, ERR_TOO_LARGE, "the payload has more than %d bytes",
+					 PAYLOAD_MAX);
+		if (n < 0 && errno == EINTR)
+			n = 0;
+		else if (n <= 0)
+			break;
+		strbuf_setlen(&text, text.len + (size_t)n);
+	}
+	return json_parse(strbuf_str(&text), text.len, ret, err);
+}
+
+/* The tmux pane that this hook runs in, at a session's start: NULL for none. In a process that hosts sessions
+ * the environment is another session's. */
+static json_t *pane_of(const struct agent_backend *backend, enum agent_event event)
+{
+	const char *tmux = getenv("TMUX"), *pane = getenv("TMUX_PANE");
+	const char *comma = tmux ? strchr(tmux, ',') : NULL;
+	if (event != AGENT_SESSION_START || !comma || !pane || backend->hosts_sessions)
+		return NULL;
+	int64_t server = 0;
+	autofree char *pid = xstrndup(comma + 1, strcspn(comma + 1, ","));
+	if (number_parse(pid, 1, INT32_MAX, &server, NULL))
+		return NULL;
+	return json_pack("{s:s%, s:I, s:s}", "socket", tmux, (size_t)(comma - tmux), "server",
+			 (json_int_t)server, "pane_id", pane);
+}
+
+static json_t *event_args(const struct command_run *run, const struct agent_backend *backend,
+			  const struct agent_hook *hook)
+{
+	json_t *args = session_args(run, backend, hook->session, hook->cwd);
+	json_set_str(args, "event", agent_event_name(hook->event));
+	if (hook->source)
+		json_set_str(args, "source", hook->source);
+	if (hook->prompt)
+		json_object_set_new(args, "shown", element_ids(hook->prompt, strlen(hook->prompt)));
+	json_object_set_new(args, "continued", json_boolean(hook->continued));
+	json_t *pane = pane_of(backend, hook->event);
+	if (pane)
+		json_object_set_new(args, "pane", pane);
+	return args;
+}
+
+static void print_answer(struct command_run *run, const struct agent_backend *backend,
+			 const struct agent_hook *hook, const json_t *answer)
+{
+	struct agent_hook_answer a = {.context = json_str(answer, "context"),
+				      .carry_on = json_str(answer, "carry_on")};
+	autostrbuf out = STRBUF_INIT(ANSWER_MAX), errout = STRBUF_INIT(ANSWER_MAX);
+	backend->hook_write(hook, &a, &out, &errout, &run->exit_code);
+	(void)fputs(strbuf_str(&out), stdout);
+	(void)fputs(strbuf_str(&errout), stderr);
+}
+
+static int agent_hook_event(struct command_run *run, const struct agent_backend *backend, struct error *err)
+{
+	_cleanup_(agent_hook_release) struct agent_hook hook = {0};
+	json_auto_t *payload = NULL, *answer = NULL;
+	int code = read_payload(&payload, err);
+	if (!code)
+		code = backend->hook_read(run->args[0], payload, &hook, err);
+	if (code || hook.event == AGENT_EVENT_NONE)
+		return code;
+	json_auto_t *args = event_args(run, backend, &hook);
+	code = hook_call(run, "session_event", args, true, &answer, err);
+	if (!code)
+		print_answer(run, backend, &hook, answer);
+	return code;
+}
+
+/* --- waiting to wake an idle session --- */
+
+/* Runs in the background of a session until something waits for it that no better way carries; its words and
+ * its exit code then begin a turn. */
+static int rewake(struct command_run *run, struct error *err)
+{
+	json_auto_t *args =
+		json_pack("{s:s, s:i}", "transport", rewake_transport, "wait_seconds", WAIT_SECONDS);
+	client_set_limit(run->client, 0);
+	for (;;) {
+		json_auto_t *taken = NULL;
+		int code = hook_call(run, "delivery_take", args, true, &taken, err);
+		if (code)
+			return code;
+		const json_t *messages = json_object_get(taken, "messages"), *m;
+		size_t i;
+		json_array_foreach(messages, i, m)
+		{
+			json_auto_t *report = json_pack("{s:O, s:s, s:s}", "id", json_object_get(m, "id"),
+							"step", "submitted", "transport", rewake_transport);
+			json_auto_t *done = NULL;
+			code = hook_call(run, "delivery_report", report, true, &done, err);
+			if (code)
+				return code;
+			(void)fputs(json_str(m, "text"), stderr);
+		}
+		if (json_array_size(messages)) {
+			run->exit_code = REWAKE_EXIT;
+			return 0;
+		}
+	}
+}
+
+static int run_event(struct command_run *run, struct error *err)
+{
+	const char *name = option_get(run, "backend");
+	const struct agent_backend *backend = agent_backend_find(name ? name : "script");
+	if (!backend)
+		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s'", name);
+	int code = client_open_default(0, &run->client, err);
+	if (code)
+		return code;
+	client_set_limit(run->client, HOOK_LIMIT);
+	if (!backend->hook_read)
+		return script_event(run, backend, err);
+	return strcmp(run->args[0], "wait") == 0 ? rewake(run, err) : agent_hook_event(run, backend, err);
 }
 
 static int run_hook(struct command_run *run, struct error *err)
@@ -29,22 +196,26 @@ static int run_hook(struct command_run *run, struct error *err)
 	const char *out = getenv("COPPICE");
 	if (out && strcmp(out, "0") == 0)
 		return 0;
-	/* A hook never starts a daemon: it runs inside of an agent (X1). Events of no concern end here. */
-	int code = client_open_default(0, &run->client, err);
-	if (code)
-		return 0;
-	if (strcmp(run->args[0], "session-start") == 0)
-		return session_start(run, err);
-	return strcmp(run->args[0], "session-end") == 0 ? session_end(run, err) : 0;
+	autoerror why = {0};
+	if (run_event(run, &why) && getenv("COPPICE_HOOK_DEBUG"))
+		(void)fprintf(stderr, "coppice: hook %s: %s\n", run->args[0], why.message);
+	(void)err; /* the agent goes on, whatever happens to its hooks */
+	return 0;
 }
 
 const struct command command_hook = {
 	.name = "hook",
 	.summary = "For agents: report an event of the calling session",
 	.usage = "EVENT [--backend BACKEND]",
-	.text = "session-start makes the calling process's parent a peer, session-end ends its session; "
-		"other events do nothing.",
-	.examples = "coppice hook session-start --backend script",
+	.text = "What `coppice setup` puts into an agent's settings: the runtime calls it with its own name "
+		"of the "
+		"event, and the payload on stdin. It never starts a daemon and always ends well, so that the "
+		"agent goes "
+		"on; COPPICE_HOOK_DEBUG=1 says on stderr what failed. A plain command becomes a peer by "
+		"`coppice hook "
+		"session-start`.",
+	.examples = "coppice hook session-start --backend script\ncoppice hook SessionStart --backend "
+		    "claude-code",
 	.operands = "session-start|session-end",
 	.options = (const struct option_entry[]){{"backend", 'b', OPTION_VALUE, "BACKEND",
 						  "the session's runtime"},

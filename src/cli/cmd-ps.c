@@ -1,4 +1,5 @@
 /* coppice ps */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -9,6 +10,14 @@
 static const char *show_seen(const json_t *row, char *buf, size_t size)
 {
 	return out_age(json_str(row, "last_seen"), buf, size);
+}
+
+/* What a person should know of it first. */
+static const char *show_about(const json_t *row, char *buf, size_t size)
+{
+	const char *note = json_str(row, "note"), *text = json_str(row, "description");
+	(void)snprintf(buf, size, "%s", note ? note : text ? text : "");
+	return buf;
 }
 
 static enum colour paint_status(const json_t *row)
@@ -35,7 +44,7 @@ static int run_ps(struct command_run *run, struct error *err)
 		{.title = "BACKEND", .key = "backend"},
 		{.title = "SEEN", .key = "last_seen", .show = show_seen, .right = true},
 		{.title = "PATH", .key = "path", .max = 50},
-		{.title = "DESCRIPTION", .key = "description", .max = 40},
+		{.title = "DESCRIPTION", .key = "description", .max = 40, .show = show_about},
 	};
 	if (run->json)
 		out_json(answer);

@@ -1,8 +1,25 @@
 /* coppice stop */
+#include <poll.h>
 #include <stdio.h>
 
+#include "base/alloc.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "os/proc.h"
+
+enum { END_LIMIT_MS = 10000 };
+
+/* Until it is gone, its files are its own: a script that goes on at once would meet it. */
+static void await_end(pid_t pid)
+{
+	struct proc_stat st;
+	autoclose int fd = -1;
+	if (pid <= 1 || proc_stat(pid, &st, NULL) || proc_pidfd(pid, st.start_time, &fd, NULL))
+		return;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	(void)poll(&p, 1, END_LIMIT_MS);
+}
 
 static int run_stop(struct command_run *run, struct error *err)
 {
@@ -18,6 +35,7 @@ static int run_stop(struct command_run *run, struct error *err)
 	}
 	if (code)
 		return code;
+	await_end((pid_t)json_int(answer, "pid", 0));
 	if (run->json)
 		out_json(answer);
 	else

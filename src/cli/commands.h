@@ -19,8 +19,10 @@
 	X(show)                                                                                              \
 	X(whoami)                                                                                            \
 	X(describe)                                                                                          \
+	X(role)                                                                                              \
 	X(ask)                                                                                               \
 	X(ack)                                                                                               \
+	X(answer_entry)                                                                                      \
 	X(decline)                                                                                           \
 	X(notify)                                                                                            \
 	X(broadcast)                                                                                         \
@@ -43,6 +45,7 @@
 	X(completion)                                                                                        \
 	X(help_entry)                                                                                        \
 	X(hook)                                                                                              \
+	X(mcp)                                                                                               \
 	X(complete)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
@@ -51,5 +54,7 @@ COMMAND_LIST(COMMAND_DECLARE)
 
 /* The daemon itself lies above this layer: main.c says here what runs it. Its exit code. */
 extern int (*command_daemon_main)(int ready_fd);
+/* And what serves MCP in `dir`, with the named set of tools (NULL: by the role). */
+extern int (*command_mcp_main)(const char *tools, const char *dir, struct error *err);
 
 #endif

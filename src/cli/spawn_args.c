@@ -8,7 +8,7 @@
 
 void spawn_args(const struct command_run *run, json_t *args)
 {
-	static const char *const names[] = {"backend", "profile", "message"};
+	static const char *const names[] = {"backend", "profile", "role", "message"};
 	const char *circle = option_get(run, "circle");
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		json_set_str(args, names[i], option_get(run, names[i]));

@@ -5,8 +5,9 @@
 #include "cli/command.h"
 
 #define SPAWN_OPTIONS                                                                                        \
-	{"backend", 'b', OPTION_VALUE, "BACKEND", "the runtime to start: script"},                           \
+	{"backend", 'b', OPTION_VALUE, "BACKEND", "the runtime to start: claude-code, codex or script"},     \
 		{"profile", 0, OPTION_VALUE, "PROFILE", "its launch settings"},                              \
+		{"role", 0, OPTION_VALUE, "ROLE", "agent (the default), reviewer or orchestrator"},          \
 		{"circle", 0, OPTION_VALUE, "CIRCLE",                                                        \
 		 "the circle it joins (default: COPPICE_CIRCLE, else default)"},                             \
 	{                                                                                                    \

@@ -33,6 +33,8 @@ void call_free(struct call *call);
 
 /* conn.c: sends the answer of the connection's request. */
 void conn_answer(struct conn *conn, int status, const json_t *body);
+/* conn.c: its connection holds that way into the peer's session open. */
+void conn_holds(struct conn *conn, const char *peer_id, const char *transport);
 /* conn.c: the id of a peer that is just being started and that the caller may be part of; NULL otherwise. */
 const char *conn_expected_peer(struct daemon *d, const struct conn *conn);
 /* conn.c: who calls; fills call->caller and call->op.chain. In a turn. */

@@ -39,7 +39,63 @@ static void on_closed(uv_handle_t *handle)
 	struct conn *conn = handle->data;
 	http_requests_release(&conn->requests);
 	free(conn->plan);
+	free(conn->session);
 	free(conn);
+}
+
+/* A way into a session whose end has gone. */
+struct lost_way {
+	struct list link; /* in daemon.lost_ways */
+	const struct transport_kind *kind;
+	char peer_id[ID_SIZE];
+};
+
+static void lose_way(struct conn *conn)
+{
+	struct daemon *d = conn->daemon;
+	if (!conn->holds || d->stopping)
+		return;
+	struct lost_way *way = xcalloc(1, sizeof(*way));
+	way->kind = conn->holds;
+	memcpy(way->peer_id, conn->holds_for, sizeof(way->peer_id));
+	list_append(&d->lost_ways, &way->link);
+	turn_wanted(d);
+}
+
+static bool held_by_another(struct daemon *d, const struct lost_way *way)
+{
+	list_for_each (pos, &d->conns) {
+		const struct conn *conn = list_entry(pos, struct conn, link);
+		if (conn->holds == way->kind && strcmp(conn->holds_for, way->peer_id) == 0)
+			return true;
+	}
+	return false;
+}
+
+void conn_record_lost_ways(struct daemon *d)
+{
+	list_for_each (pos, &d->lost_ways) {
+		struct lost_way *way = list_entry(pos, struct lost_way, link);
+		if (!held_by_another(d, way))
+			transport_detach(d->store, way->peer_id, way->kind, "its connection ended");
+	}
+}
+
+void conn_drop_lost_ways(struct daemon *d)
+{
+	list_for_each_safe (pos, &d->lost_ways) {
+		struct lost_way *way = list_entry(pos, struct lost_way, link);
+		list_remove(pos);
+		free(way);
+	}
+}
+
+void conn_holds(struct conn *conn, const char *peer_id, const char *transport)
+{
+	if (!conn)
+		return;
+	conn->holds = transport_find(transport);
+	(void)snprintf(conn->holds_for, sizeof(conn->holds_for), "%s", peer_id);
 }
 
 static void conn_close(struct conn *conn)
@@ -53,6 +109,7 @@ static void conn_close(struct conn *conn)
 	conn->daemon->conn_count--;
 	if (conn->call)
 		call_forget(conn->daemon, TAKE_PTR(conn->call));
+	lose_way(conn);
 	uv_close((uv_handle_t *)&conn->pipe, on_closed);
 }
 
@@ -235,6 +292,11 @@ static void handle_request(struct conn *conn)
 		free(route.plan);
 		reply_error(conn, &err);
 		return;
+	}
+	if (strcmp(route.session ? route.session : "", conn->session ? conn->session : "") != 0) {
+		free(conn->session);
+		conn->session = route.session ? xstrdup(route.session) : NULL;
+		conn->generation = 0;
 	}
 	bool token = route.bearer && same_secret(route.bearer, d->token);
 	if (token != conn->token) {

@@ -3,6 +3,7 @@
 #define DAEMON_CONN_H
 
 #include "daemon/call.h"
+#include "mesh/transport.h"
 #include "net/http_request.h"
 #include "os/proc.h"
 
@@ -22,15 +23,24 @@ struct conn {
 	struct proc_chain chain;
 	bool has_chain;
 	bool token;
+	char *session; /* the runtime's session that it names (I3), owned; or NULL */
 	struct caller caller;
 	char mark[ID_SIZE]; /* what its environment calls it (COPPICE_PEER): never a proof, "" if nothing */
 	uint64_t generation;
+
+	/* The way into a session that it holds open (OP_TAKES); NULL if none. */
+	const struct transport_kind *holds;
+	char holds_for[ID_SIZE];
 
 	/* A stream of events, once it has asked for one. */
 	bool stream;
 	int64_t last_event;
 	char *plan; /* only of this plan, or NULL */
 };
+
+/* Ways whose connections have gone: closed in the turn, then, after its commit, forgotten. */
+void conn_record_lost_ways(struct daemon *d);
+void conn_drop_lost_ways(struct daemon *d);
 
 /* identify.c: the evidence of a connection, compared with the peers. In a turn. */
 void identify(struct daemon *d, struct conn *conn);

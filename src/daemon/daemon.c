@@ -24,6 +24,7 @@
 #include "flow/react.h"
 #include "flow/spawn.h"
 #include "mesh/peer.h"
+#include "mesh/transport.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "store/event.h"
@@ -178,6 +179,7 @@ static int recover(struct daemon *d, struct error *err)
 	peer_surface(d->store, ROLE_SERVICE, &surface);
 	processes_of_old_boots(&d->core);
 	effect_recover(d->store);
+	transport_reset(d->store);
 	event_emit(d->store, "daemon.started", "daemon", NULL, NULL);
 	if (!db_int(d->store, 0, "SELECT count(*) FROM timer WHERE kind = 'housekeeping'", ""))
 		timer_set(d->store, "housekeeping", "daemon", store_now(d->store) + USEC_PER_HOUR);
@@ -214,6 +216,10 @@ static void init_loop(struct daemon *d)
 	list_init(&d->finished);
 	list_init(&d->watches);
 	list_init(&d->work);
+	list_init(&d->other_tmux);
+	list_init(&d->lost_ways);
+	list_init(&d->links);
+	list_init(&d->records);
 	d->generation = 1;
 	turn_init(d);
 	for (size_t i = 0; i < ARRAY_SIZE(signums); i++) {
@@ -244,7 +250,9 @@ static void shut_down(struct daemon *d)
 	(void)unlink(d->paths.socket); /* a new daemon replaces it anyway */
 	conn_close_all(d);
 	watch_stop_all(d);
-	tmux_free(d->tmux);
+	links_close_all(d);
+	records_close_all(d);
+	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);
@@ -279,6 +287,7 @@ int daemon_main(int ready_fd)
 	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);
+	records_watch(&d);
 	turn_arm_timer(&d);
 	d.timers_due = true; /* overdue ones, and what recovery put back, start in the first turn */
 	turn_wanted(&d);

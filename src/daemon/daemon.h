@@ -4,6 +4,8 @@
  *	conn.c     connections: credentials, HTTP, streams of events
  *	turn.c     the turn: requests and ends of effects in one transaction, then answers and new effects
  *	runner.c   effects carried out: worker processes and terminals
+ *	links.c    links to processes that host agents' sessions
+ *	records.c  the runtimes' own records of their sessions
  *	watch.c    processes whose end must be noticed
  *	identify.c the evidence of who calls
  *	worker.c   the other side: what `coppice worker KIND` does */
@@ -28,7 +30,8 @@ struct daemon {
 	struct config *config;
 	struct config_source config_source; /* its text is config_text */
 	struct strbuf config_text;
-	struct tmux *tmux; /* made at its first need */
+	struct tmux *tmux;	/* made at its first need */
+	struct list other_tmux; /* servers of panes that sessions named (runner.c) */
 	char *program;
 	char *token; /* what a human without a terminal presents (I2) */
 
@@ -42,14 +45,17 @@ struct daemon {
 
 	struct list conns;
 	size_t conn_count;
-	struct list ready;    /* struct call: to be run in the next turn */
-	struct list parked;   /* struct call: waiting for a topic, a time or a worker */
-	struct list finished; /* struct finished: ends of effects, to be recorded in the next turn */
-	struct list watches;  /* struct watch */
-	size_t workers;	      /* child processes under way */
-	struct list work;     /* struct job_work: read-only work that waits for a worker */
-	uint64_t generation;  /* grows when it may have changed who a process is */
-	usec_t commit_took;   /* the last commit that had requests */
+	struct list ready;     /* struct call: to be run in the next turn */
+	struct list parked;    /* struct call: waiting for a topic, a time or a worker */
+	struct list finished;  /* struct finished: ends of effects, to be recorded in the next turn */
+	struct list watches;   /* struct watch */
+	struct list lost_ways; /* ways into sessions whose connections have gone */
+	struct list records;   /* struct records: folders in which runtimes keep their sessions' records */
+	struct list links;     /* struct link: to processes that host sessions */
+	size_t workers;	       /* child processes under way */
+	struct list work;      /* struct job_work: read-only work that waits for a worker */
+	uint64_t generation;   /* grows when it may have changed who a process is */
+	usec_t commit_took;    /* the last commit that had requests */
 	bool timers_due;
 	bool stopping;
 };
@@ -70,6 +76,24 @@ void turn_init(struct daemon *d);
 void turn_wanted(struct daemon *d);
 /* Arms the loop's timer for the next durable one. */
 void turn_arm_timer(struct daemon *d);
+
+/* links.c: what links told is recorded in the turn and what waits for their sessions is taken; after the
+ * commit it is sent. */
+void links_open(struct daemon *d, const json_t *host);
+bool links_any_news(const struct daemon *d);
+void links_record(struct daemon *d);
+void links_take(struct daemon *d);
+void links_committed(struct daemon *d);
+/* The turn was dropped: what was taken in it was not. */
+void links_dropped(struct daemon *d);
+void links_close_all(struct daemon *d);
+
+/* records.c: watches the folders that are there by now. */
+void records_watch(struct daemon *d);
+bool records_any_news(const struct daemon *d);
+void records_record(struct daemon *d);
+void records_committed(struct daemon *d);
+void records_close_all(struct daemon *d);
 
 /* watch.c */
 void watch_process(struct daemon *d, int64_t pid, int64_t start_time);

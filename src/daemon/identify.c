@@ -33,9 +33,9 @@ void identify(struct daemon *d, struct conn *conn)
 		return;
 	if (!conn->has_chain)
 		conn->has_chain = proc_chain(conn->pid, &conn->chain, NULL) == 0;
-	struct identity_evidence evidence = {.token = conn->token};
+	struct identity_evidence evidence = {.token = conn->token, .session = conn->session};
 	char peer[ID_SIZE];
-	if (conn->has_chain && !identity_enclosing(d->store, &conn->chain, 0, peer))
+	if (conn->has_chain && !identity_enclosing(d->store, &conn->chain, 0, evidence.session, peer))
 		look_closer(conn, &evidence);
 	identity_resolve(d->store, conn->has_chain ? &conn->chain : NULL, &evidence, &conn->caller);
 	conn->generation = d->generation;

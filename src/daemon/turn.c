@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "daemon/call.h"
+#include "daemon/conn.h"
 #include "daemon/runner.h"
 #include "flow/effects.h"
 #include "flow/react.h"
@@ -236,8 +237,12 @@ static void heed_events(struct daemon *d)
 		const struct event *e = &events[i];
 		if (strncmp(e->kind, "peer.", 5) == 0)
 			d->generation++;
+		if (strcmp(e->kind, "peer.online") == 0)
+			records_watch(d); /* its runtime may have made its folder only now */
 		if (strcmp(e->kind, "peer.registered") == 0)
 			watch_process(d, json_int(e->data, "pid", 0), json_int(e->data, "start_time", 0));
+		else if (strcmp(e->kind, "host.seen") == 0)
+			links_open(d, e->data);
 		else if (strcmp(e->kind, "daemon.stopping") == 0)
 			d->stopping = true;
 	}
@@ -248,6 +253,9 @@ static void settle_calls(struct daemon *d, struct list *calls)
 	list_for_each_safe (pos, calls) {
 		struct call *call = list_entry(pos, struct call, link);
 		list_remove(&call->link);
+		if ((call->op.op->flags & OP_TAKES) && call->status <= 200 &&
+		    call->caller.kind == CALLER_PEER)
+			conn_holds(call->conn, call->caller.peer_id, op_text(&call->op, "transport"));
 		if (!call->status) {
 			park(d, call);
 			continue;
@@ -262,6 +270,7 @@ static void drop_turn(struct daemon *d, struct list *calls, struct effect *effec
 {
 	for (size_t i = 0; i < n; i++)
 		effect_release(&effects[i]);
+	links_dropped(d);
 	autoerror err = {0};
 	(void)error_set(&err, ERR_NOT_STORED, "nothing was changed: %s", why->message);
 	(void)error_hint(&err, ERR_NOT_STORED, "see that there is room on the disk, and try again");
@@ -300,6 +309,9 @@ static void after_commit(struct daemon *d, struct list *calls, struct effect *ef
 		finished_free(f);
 	}
 	watch_drop_ended(d);
+	conn_drop_lost_ways(d);
+	links_committed(d);
+	records_committed(d);
 	heed_events(d);
 	settle_calls(d, calls);
 	wake_waiters(d);
@@ -326,10 +338,14 @@ static void run_turn(struct daemon *d)
 	int code = store_begin(d->store, &err);
 	if (!code) {
 		watch_record_ended(d);
+		conn_record_lost_ways(d);
+		links_record(d);
+		records_record(d);
 		if (d->timers_due && timer_fire(d->store) > 0)
 			flow_react(&d->core);
 		record_finished(d);
 		run_calls(d, &calls);
+		links_take(d);
 		n = take_effects(d, effects);
 		usec_t began = monotonic_now();
 		code = store_commit(d->store, &err);
@@ -356,7 +372,8 @@ static void run_turn(struct daemon *d)
 
 static bool something_ready(const struct daemon *d)
 {
-	return !list_empty(&d->ready) || !list_empty(&d->finished) || d->timers_due || watch_any_ended(d);
+	return !list_empty(&d->ready) || !list_empty(&d->finished) || !list_empty(&d->lost_ways) ||
+	       d->timers_due || watch_any_ended(d) || links_any_news(d) || records_any_news(d);
 }
 
 static void on_check(uv_check_t *handle)

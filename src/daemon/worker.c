@@ -60,6 +60,7 @@ static const struct {
 	{"land.build", repo_land_build},
 	{"land.move", repo_land_move},
 	{"repo.describe", repo_describe},
+	{"session.locate", repo_describe},
 	{"repo.facts", repo_facts},
 	{"repo.find", repo_find},
 	{"repo.list", repo_list},

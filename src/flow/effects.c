@@ -7,8 +7,11 @@
 #include "flow/hooks.h"
 #include "flow/housekeeping.h"
 #include "flow/react.h"
+#include "flow/session.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/train.h"
+#include "flow/wake.h"
 #include "flow/worktrees.h"
 
 const struct flow_effect flow_effects[EFFECT_MAX_] = {
@@ -23,8 +26,12 @@ const struct flow_effect flow_effects[EFFECT_MAX_] = {
 	[EFFECT_LAND_MOVE] = {{"land.move", EFFECT_PROBE}, RUN_WORKER, train_moved},
 	/* a user's own command may do anything: after a crash nobody knows whether it did */
 	[EFFECT_HOOK] = {{"hook", EFFECT_ONCE}, RUN_WORKER, hooks_done},
+	[EFFECT_SESSION_LOCATE] = {{"session.locate", EFFECT_REPEATABLE}, RUN_WORKER, session_located},
 	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
 	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
+	/* what was typed cannot be told afterwards, and is never typed again */
+	[EFFECT_WAKE] = {{"wake", EFFECT_ONCE}, RUN_WAKE, wake_done},
+	[EFFECT_LOOK] = {{"look", EFFECT_REPEATABLE}, RUN_LOOK, spawn_looked},
 };
 
 const struct flow_effect *flow_effect_of(const char *kind)

@@ -10,6 +10,8 @@ enum effect_runner {
 	RUN_WORKER, /* a worker process: `coppice worker <kind>` */
 	RUN_SPAWN,  /* a terminal is started */
 	RUN_KILL,   /* a terminal is ended */
+	RUN_LOOK,   /* a terminal's screen is looked at */
+	RUN_WAKE,   /* a line is typed into a terminal */
 };
 
 struct flow_effect {
@@ -28,8 +30,11 @@ enum flow_effect_id {
 	EFFECT_LAND_BUILD,
 	EFFECT_LAND_MOVE,
 	EFFECT_HOOK,
+	EFFECT_SESSION_LOCATE,
 	EFFECT_SPAWN,
 	EFFECT_KILL,
+	EFFECT_LOOK,
+	EFFECT_WAKE,
 	EFFECT_MAX_,
 };
 

@@ -24,8 +24,10 @@ static json_t *task_spec(const struct plan_file *plan, const struct plan_task *t
 	json_t *run = json_array();
 	for (char **arg = task->run; arg && *arg; arg++)
 		json_array_append_new(run, json_string(*arg));
-	return json_pack("{s:o, s:o, s:s, s:s}", "needs", needs, "run", run, "start",
-			 plan_start_name((enum plan_start)task->start), "backend", task->backend);
+	json_t *spec = json_pack("{s:o, s:o, s:s, s:s}", "needs", needs, "run", run, "start",
+				 plan_start_name((enum plan_start)task->start), "backend", task->backend);
+	json_set_str(spec, "profile", task->profile);
+	return spec;
 }
 
 static json_t *plan_spec(const struct plan_file *plan)
@@ -33,10 +35,14 @@ static json_t *plan_spec(const struct plan_file *plan)
 	json_t *gate = plan->gate == PLAN_GATE_COMMANDS ? json_incref(plan->gate_commands)
 		       : plan->gate == PLAN_GATE_NONE	? json_array()
 							: json_null();
-	return json_pack("{s:I, s:o, s:s, s:s, s:I, s:s}", "parallel", (json_int_t)plan->parallel, "gate",
-			 gate, "via", plan_via_name((enum plan_via)plan->via), "how",
-			 plan_how_name((enum plan_how)plan->how), "attempts", (json_int_t)plan->attempts,
-			 "retry", plan_retry_name((enum plan_retry)plan->retry_state));
+	json_t *spec =
+		json_pack("{s:I, s:o, s:s, s:s, s:I, s:s}", "parallel", (json_int_t)plan->parallel, "gate",
+			  gate, "via", plan_via_name((enum plan_via)plan->via), "how",
+			  plan_how_name((enum plan_how)plan->how), "attempts", (json_int_t)plan->attempts,
+			  "retry", plan_retry_name((enum plan_retry)plan->retry_state));
+	if (plan->push == PLAN_PUSH_BRANCHES)
+		json_set_str(spec, "push_to", plan->remote);
+	return spec;
 }
 
 static int check_free(struct store *s, const struct plan_order *order, const char *branch, struct error *err)
@@ -212,6 +218,21 @@ void plan_on_job(struct core *core, const struct event *e)
 	else if ((strcmp(state, "failed") == 0 || strcmp(state, "expired") == 0) && !task_final(task.state))
 		task_set(core, &task, TASK_FAILED, reason);
 	plan_advance(core, task.plan_id);
+}
+
+/* An agent that does not come up, or asks its user something: the task waits, and says for what. */
+void plan_on_stuck(struct core *core, const struct event *e)
+{
+	autotask task = {0};
+	autoerror err = {0};
+	autofree char *job =
+		db_text(core->store, "SELECT job_id FROM spawn WHERE spawn_id = ?", "s", e->subject);
+	json_auto_t *failure = json_deep_copy(e->data);
+	if (!job || !task_of_job(core->store, job, &task) || task_final(task.state))
+		return;
+	(void)error_from_json(failure, &err);
+	autofree char *reason = err.hint ? xasprintf("%s: %s", err.message, err.hint) : xstrdup(err.message);
+	task_note(core, &task, reason);
 }
 
 int plan_cancel(struct core *core, const char *plan_id, const char *by, struct error *err)

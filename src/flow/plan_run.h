@@ -39,6 +39,7 @@ json_t *plan_list(struct store *s, int limit);
 /* Reactions. */
 void plan_on_worktree(struct core *core, const struct event *e);
 void plan_on_job(struct core *core, const struct event *e);
+void plan_on_stuck(struct core *core, const struct event *e);
 void plan_on_change(struct core *core, const struct event *e);
 
 #endif

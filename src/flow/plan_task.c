@@ -126,6 +126,26 @@ bool task_of_change(struct store *s, const char *change_id, struct task *ret)
 	return read_task(&q, ret);
 }
 
+void task_note(struct core *core, const struct task *task, const char *reason)
+{
+	const char *state = states[task->state].name;
+	(void)db_run(core->store,
+		     "UPDATE task SET state = ?, reason = ?, updated_at = ? WHERE plan_id = ? AND branch = ?",
+		     "ssiss", state, reason, store_now(core->store), task->plan_id, task->branch);
+	autofree char *kind = xasprintf("task.%s", state);
+	json_t *data = json_object();
+	json_set_str(data, "task", task->branch);
+	json_set_str(data, "reason", reason);
+	event_emit(core->store, kind, task->plan_id, task->plan_id, data);
+}
+
+/* An agent does not end by itself when its work is done. */
+static void stop_agent(struct core *core, const struct task *task)
+{
+	int64_t effect;
+	(void)spawn_kill(core, task->peer_id, &effect, NULL); /* or it is gone already */
+}
+
 void task_set(struct core *core, struct task *task, enum task_state state, const char *reason)
 {
 	if (!(states[task->state].to & TO(state))) {
@@ -134,19 +154,10 @@ void task_set(struct core *core, struct task *task, enum task_state state, const
 		abort();
 	}
 	task->state = state;
-	(void)db_run(core->store,
-		     "UPDATE task SET state = ?, reason = ?, updated_at = ? WHERE plan_id = ? AND branch = ?",
-		     "ssiss", states[state].name, reason, store_now(core->store), task->plan_id,
-		     task->branch);
-	autofree char *kind = xasprintf("task.%s", states[state].name);
-	json_t *data = json_object();
-	json_set_str(data, "task", task->branch);
-	json_set_str(data, "reason", reason);
-	event_emit(core->store, kind, task->plan_id, task->plan_id, data);
+	task_note(core, task, reason);
 	if (ABORTED & TO(state))
-		(void)peer_offline(core->store, task->peer_id, CAUSE_RETIRED,
-				   NULL); /* or it is gone already */
-	if (LOST & TO(state))		  /* what was offered already and needs it would wait for ever */
+		stop_agent(core, task);
+	if (LOST & TO(state)) /* what was offered already and needs it would wait for ever */
 		change_eject_dependants(core->store, task->repo_id, task->plan_id, task->branch, task->target,
 					reason ? reason : states[state].name);
 }
@@ -214,7 +225,40 @@ static json_t *task_env(const struct task *task, const struct worktree *w)
 	json_set_str(env, "COPPICE_BRANCH", task->branch);
 	json_set_str(env, "COPPICE_TARGET", task->target);
 	json_set_str(env, "COPPICE_BASE_COMMIT", w->base_commit);
+	if (json_str(task->plan, "push_to"))
+		json_set_str(env, "COPPICE_REMOTE", json_str(task->plan, "push_to"));
 	return env;
+}
+
+/* What an agent begins with: its job, and how it is to report. NULL for a plain command; caller frees. */
+static char *task_prompt(struct core *core, const struct task *task)
+{
+	if (json_array_size(json_object_get(task->spec, "run")) > 0)
+		return NULL;
+	autofree char *text = db_text(core->store, "SELECT coalesce(text, title) FROM job WHERE job_id = ?",
+				      "s", task->job_id);
+	const char *remote = json_str(task->plan, "push_to");
+	autofree char *push =
+		remote ? xasprintf(" and push it: git push %s HEAD:refs/heads/%s", remote, task->branch)
+		       : NULL;
+	return xasprintf(
+		"Your job %s, on branch %s (it lands on %s):\n\n%s\n\n"
+		"Commit your work on this branch as you go%s. When all of it is committed, report it:"
+		" job_update(job_id=\"%s\", state=\"completed\", summary=\"…\"). If it cannot be done:"
+		" state=\"failed\" with the reason.",
+		task->job_id, task->branch, task->target, text ? text : "", push ? push : "", task->job_id);
+}
+
+/* Whose words a plan is. */
+static void plan_caller(struct core *core, const struct task *task, struct caller *ret)
+{
+	struct peer_ref peer;
+	autofree char *by =
+		db_text(core->store, "SELECT created_by FROM plan WHERE plan_id = ?", "s", task->plan_id);
+	*ret = (struct caller){.kind = CALLER_UNKNOWN, .role = ROLE_UNKNOWN};
+	(void)snprintf(ret->name, sizeof(ret->name), "unknown");
+	if (by && peer_find(core->store, by, &peer))
+		identity_of_peer(&peer, ret);
 }
 
 void task_spawn(struct core *core, struct task *task)
@@ -237,9 +281,15 @@ void task_spawn(struct core *core, struct task *task)
 	branch_own(s, task->repo_id, task->branch, task->peer_id);
 	task_set(core, task, TASK_STARTING, NULL);
 	json_auto_t *env = task_env(task, &w);
+	autofree char *prompt = task_prompt(core, task);
+	struct caller from;
+	plan_caller(core, task, &from);
 	struct spawn_order order = {.peer_id = task->peer_id,
 				    .backend = json_str(task->spec, "backend"),
 				    .path = w.path,
+				    .profile = json_str(task->spec, "profile"),
+				    .prompt = prompt,
+				    .from = &from,
 				    .argv = json_object_get(task->spec, "run"),
 				    .job_id = task->job_id,
 				    .fence = fence,
@@ -252,6 +302,8 @@ void task_again(struct core *core, struct task *task, const char *reason)
 {
 	const char *retry = json_str(task->plan, "retry");
 	autoworktree w = {0};
+	if (spawn_running(core->store, task->peer_id))
+		stop_agent(core, task);
 	if (!retry || strcmp(retry, "fresh") != 0 || !worktree_get(core->store, task->worktree_id, &w) ||
 	    strcmp(w.state, "removed") == 0) {
 		task_set(core, task, TASK_WAITING, reason);
@@ -267,7 +319,8 @@ void task_again(struct core *core, struct task *task, const char *reason)
 	struct removal_order order = {.worktree_id = task->worktree_id,
 				      .target = task->target,
 				      .waive = waive,
-				      .delete_branch = true};
+				      .delete_branch = true,
+				      .leaving = true};
 	task_set(core, task, TASK_DISCARDING, reason);
 	(void)worktrees_remove(core, &order);
 }
@@ -348,8 +401,9 @@ void task_clean(struct core *core, struct task *task, const char *reason)
 		task_set(core, task, outcome(core->store, task), reason);
 		return;
 	}
-	struct removal_order order = {.worktree_id = w.id, .target = task->target};
+	struct removal_order order = {.worktree_id = w.id, .target = task->target, .leaving = true};
 	task_set(core, task, TASK_CLEANING, reason);
+	stop_agent(core, task);
 	(void)worktrees_remove(core, &order);
 }
 

@@ -44,6 +44,8 @@ bool task_of_change(struct store *s, const char *change_id, struct task *ret);
 
 /* Moves it by the table (anything else is a bug and aborts) and emits task.<state>. */
 void task_set(struct core *core, struct task *task, enum task_state state, const char *reason);
+/* Says why it does not get on, without moving it; emits task.<state>. */
+void task_note(struct core *core, const struct task *task, const char *reason);
 /* The steps; each ends in a task_set. */
 void task_create(struct core *core, struct task *task);
 void task_spawn(struct core *core, struct task *task);

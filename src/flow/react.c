@@ -8,7 +8,9 @@
 #include "flow/housekeeping.h"
 #include "flow/plan_run.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/train.h"
+#include "flow/wake.h"
 #include "flow/worktrees.h"
 #include "mesh/react.h"
 #include "repo/change.h"
@@ -71,9 +73,16 @@ static const struct reaction {
 	{"job.failed", plan_on_job},
 	{"job.ready", plan_on_job},
 	{"job.running", plan_on_job},
+	{"peer.online", spawn_on_online},
+	{"message.stored", wake_on_event},
+	{"peer.turn", wake_on_event},
+	{"transport.detached", wake_on_event},
+	{"wake.due", wake_on_due},
 	{"peer.offline", on_peer_offline},
 	{"peer.offline", worktrees_on_peer},
 	{"peer.registered", worktrees_on_peer},
+	{"spawn.late", spawn_on_late},
+	{"spawn.stuck", plan_on_stuck},
 	{"worktree.failed", plan_on_worktree},
 	{"worktree.kept", plan_on_worktree},
 	{"worktree.live", plan_on_worktree},

@@ -8,6 +8,7 @@
 #include "agent/agent.h"
 #include "base/alloc.h"
 #include "flow/effects.h"
+#include "flow/spawn_agent.h"
 #include "mesh/peer.h"
 #include "store/event.h"
 #include "work/job.h"
@@ -62,9 +63,16 @@ int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[
 		     " VALUES (?,?,?,?,'starting',?,?)",
 		     "sssisi", ret_id, order->peer_id, order->job_id, order->fence, peer.circle,
 		     store_now(s));
-	json_t *spec = json_pack("{s:O, s:o, s:s, s:s}", "argv", order->argv, "env",
-				 spawn_env(core, order, &peer), "cwd", order->path, "kind",
-				 backend->launch == AGENT_LAUNCH_WATCH ? "watch" : "exec");
+	json_t *spec = NULL;
+	code = spawn_agent_command(core, order, ret_id, &spec, err);
+	if (code)
+		return code;
+	json_t *env = spawn_env(core, order, &peer);
+	if (json_object_get(spec, "env"))
+		json_object_update_missing(env, json_object_get(spec, "env"));
+	json_object_set_new(spec, "env", env);
+	json_set_str(spec, "cwd", order->path);
+	json_set_str(spec, "kind", backend->launch == AGENT_LAUNCH_WATCH ? "watch" : "exec");
 	json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:o}", "spawn_id", ret_id, "circle", peer.circle,
 				 "name", peer.name, "cwd", order->path, "spec", spec);
 	*ret_effect = flow_effect_add(core, EFFECT_SPAWN, ret_id, order->peer_id, args);
@@ -164,6 +172,11 @@ static void settle_end(struct core *core, const struct spawn_row *row)
 	}
 	json_int_t status = left ? json_int(left, "exit", -1) : -1;
 	const char *summary = left ? json_str(left, "summary") : NULL;
+	if (spawn_registers(core->store, row->peer_id)) {
+		autofree char *how = why_ended(left);
+		autofree char *why = xasprintf("ended before it had registered: %s", how);
+		spawn_agent_failed(core, row->id, ERR_EXITED, why);
+	}
 	end_row(core->store, row, "ended", left);
 	json_t *data = json_pack("{s:s, s:O?}", "peer", row->peer_id, "exit",
 				 left ? json_object_get(left, "exit") : NULL);
@@ -171,6 +184,10 @@ static void settle_end(struct core *core, const struct spawn_row *row)
 	if (status != 0) {
 		autofree char *reason = why_ended(left);
 		fail_spawn(core, row, reason, CAUSE_PROCESS_GONE);
+		return;
+	}
+	if (spawn_registers(core->store, row->peer_id)) { /* only its own word completes an agent's job */
+		fail_spawn(core, row, "its session ended before its job was done", CAUSE_PROCESS_GONE);
 		return;
 	}
 	struct job_change done = {.state = JOB_COMPLETED, .summary = summary && *summary ? summary : NULL};
@@ -216,7 +233,7 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 				       .start_time = (uint64_t)json_int(result, "start_time", 0),
 				       .pane_id = json_str(result, "pane_id"),
 				       .tty = (int)json_int(result, "tty", 0),
-				       .is_peer = true};
+				       .is_peer = !spawn_registers(s, row.peer_id)};
 	struct peer_spec spec = {.spawn_id = row.id, .transport = "inbox", .trusted = true};
 	struct peer_ref peer;
 	autoerror err = {0};
@@ -235,7 +252,9 @@ void spawn_started(struct core *core, const char *subject, bool ok, const json_t
 		return;
 	}
 	struct job_change running = {.state = JOB_RUNNING};
-	if (row.job_id[0])
+	if (!process.is_peer)
+		spawn_agent_expect(core, row.id);
+	else if (row.job_id[0])
 		(void)job_update(s, row.job_id, row.fence, &running,
 				 NULL); /* its worker may have spoken first */
 	event_emit(s, "spawn.started", row.id, NULL, json_pack("{s:s}", "peer", row.peer_id));
@@ -263,6 +282,12 @@ int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, stru
 	return 0;
 }
 
+bool spawn_running(struct store *s, const char *peer_id)
+{
+	return db_int(s, 0, "SELECT 1 FROM spawn WHERE peer_id = ? AND state = 'running' LIMIT 1", "s",
+		      peer_id) != 0;
+}
+
 void spawn_killed(struct core *core, const char *subject, bool ok, const json_t *result)
 {
 	struct spawn_row row;
@@ -278,7 +303,10 @@ void spawn_killed(struct core *core, const char *subject, bool ok, const json_t 
 	end_row(core->store, &row, "ended", result);
 	event_emit(core->store, unproven ? "spawn.left_alone" : "spawn.killed", row.id, NULL,
 		   json_deep_copy(result));
-	fail_spawn(core, &row, "killed", unproven ? CAUSE_RETIRED : CAUSE_KILLED);
+	struct job job;
+	bool done =
+		row.job_id[0] && !job_get(core->store, row.job_id, &job, NULL) && job.state == JOB_COMPLETED;
+	fail_spawn(core, &row, "killed", unproven ? CAUSE_RETIRED : done ? CAUSE_FINISHED : CAUSE_KILLED);
 }
 
 void process_gone(struct core *core, int64_t pid, int64_t start_time, const char *boot_id)

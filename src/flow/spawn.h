@@ -9,15 +9,19 @@
 
 #include "flow/core.h"
 #include "base/id.h"
+#include "mesh/identity.h"
 
 struct spawn_order {
 	const char *peer_id; /* minted, not running */
 	const char *backend;
-	const char *path;   /* folder to start in */
-	const json_t *argv; /* for script */
-	const char *job_id; /* the job that it is to do, or NULL */
-	int64_t fence;	    /* of the job's attempt */
-	const json_t *env;  /* {"NAME": value}; added to what every spawn gets; or NULL */
+	const char *path;	   /* folder to start in */
+	const char *profile;	   /* launch settings, or NULL */
+	const json_t *argv;	   /* for script */
+	const char *prompt;	   /* for agents: the first prompt, or NULL */
+	const struct caller *from; /* whose words the prompt is; NULL is Coppice's own */
+	const char *job_id;	   /* the job that it is to do, or NULL */
+	int64_t fence;		   /* of the job's attempt */
+	const json_t *env;	   /* {"NAME": value}; added to what every spawn gets; or NULL */
 };
 
 /* Orders the start; the effect's id goes to `ret_effect`. */
@@ -25,6 +29,9 @@ int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[
 		struct error *err) _warn_unused_;
 /* Orders the end of a peer's terminal, which must be one that Coppice started (I10). */
 int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, struct error *err);
+
+/* Whether a terminal of the peer's runs. */
+bool spawn_running(struct store *s, const char *peer_id);
 
 /* Ends of the effects spawn and kill; the subject is the spawn. */
 void spawn_started(struct core *core, const char *subject, bool ok, const json_t *result);

@@ -95,6 +95,7 @@ int64_t worktrees_remove(struct core *core, const struct removal_order *order)
 	json_set_str(args, "target", order->target);
 	json_object_set_new(args, "waive", order->waive ? json_deep_copy(order->waive) : json_array());
 	json_object_set_new(args, "delete_branch", json_boolean(order->delete_branch));
+	json_object_set_new(args, "leaving", json_boolean(order->leaving));
 	json_object_set_new(args, "disposable", json_deep_copy(config_list(config, "worktrees.disposable")));
 	worktree_set_state(core->store, w.id, "removing");
 	autofree char *lane = lane_of(w.id);

@@ -27,6 +27,7 @@ struct removal_order {
 	const char *target;  /* what `landed` is measured against */
 	const json_t *waive; /* facts, or NULL */
 	bool delete_branch;
+	bool leaving; /* its processes were told to end: they are given a while to */
 };
 
 /* Orders a removal by facts (W4); the worktree must be live. Returns the effect's id. */

@@ -208,12 +208,12 @@ static int check_new(struct store *s, const struct mesh_limits *limits, const st
 static void record_ask(struct store *s, const char *id, const struct caller *from, const struct ask_new *ask)
 {
 	const char *from_peer = from->peer_id[0] ? from->peer_id : NULL;
-	(void)db_run(
-		s,
-		"INSERT INTO question (id, from_peer, from_kind, from_name, to_peer, text, reply_to, state,"
-		" opened_at) VALUES (?,?,?,?,?,?,?,'open',?)",
-		"sssssssi", id, from_peer, caller_kind_name(from->kind), from->name, ask->to, ask->text,
-		ask->reply_to, store_now(s));
+	(void)db_run(s,
+		     "INSERT INTO question (id, from_peer, from_kind, from_name, to_peer, text, reply_to, "
+		     "parent, state,"
+		     " opened_at) VALUES (?,?,?,?,?,?,?,?,'open',?)",
+		     "ssssssssi", id, from_peer, caller_kind_name(from->kind), from->name, ask->to, ask->text,
+		     ask->reply_to, ask->parent, store_now(s));
 	if (ask->expires_in > 0)
 		timer_set(s, timer_kind, id, store_now(s) + ask->expires_in);
 	json_t *data = json_object();

@@ -45,6 +45,7 @@ struct ask_new {
 	const char *to; /* peer_id: ask_route or route_resolve found it */
 	const char *text;
 	const char *reply_to; /* an ask that this one follows up, or NULL */
+	const char *parent;   /* the question to many that it is part of (mesh/ask_many.h), or NULL */
 	usec_t expires_in;    /* 0: never */
 };
 

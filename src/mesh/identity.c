@@ -45,16 +45,17 @@ static void identity_unknown(struct caller *ret)
 	(void)snprintf(ret->circle, sizeof(ret->circle), "default");
 }
 
-bool identity_enclosing(struct store *s, const struct proc_chain *chain, size_t from,
+bool identity_enclosing(struct store *s, const struct proc_chain *chain, size_t from, const char *session,
 			char ret_peer_id[ID_SIZE])
 {
 	for (size_t i = from; i < chain->n; i++) {
 		/* One process may be an agent and a terminal's: 'agent' sorts first. */
 		autoquery q = db_query(s,
 				       "SELECT peer_id FROM session WHERE pid = ? AND start_time = ?"
-				       " AND boot_id = ? AND ended_at IS NULL ORDER BY kind LIMIT 1",
-				       "iis", (int64_t)chain->at[i].pid, (int64_t)chain->at[i].start_time,
-				       store_boot_id(s));
+				       " AND boot_id = ? AND ended_at IS NULL AND (hosted = 0 OR key = ?)"
+				       " ORDER BY kind LIMIT 1",
+				       "iiss", (int64_t)chain->at[i].pid, (int64_t)chain->at[i].start_time,
+				       store_boot_id(s), session);
 		if (!query_next(&q))
 			continue;
 		(void)snprintf(ret_peer_id, ID_SIZE, "%s", query_text(&q, 0));
@@ -145,7 +146,9 @@ void identity_resolve(struct store *s, const struct proc_chain *chain,
 	char id[ID_SIZE];
 	struct peer_ref peer;
 	bool seen = chain && chain->n > 0;
-	if (seen && (identity_enclosing(s, chain, 0, id) || session_peer(s, chain, evidence, id)) &&
+	if (seen &&
+	    (identity_enclosing(s, chain, 0, evidence->session, id) ||
+	     session_peer(s, chain, evidence, id)) &&
 	    peer_find(s, id, &peer))
 		identity_of_peer(&peer, ret);
 	else if (evidence->token || (seen && is_human(s, chain, evidence)))

@@ -48,6 +48,9 @@ struct identity_evidence {
 	enum truth marked;     /* its environment has COPPICE_PEER */
 	uint64_t leader_start; /* start time of the process whose pid is the caller's session id; 0 if gone */
 	bool terminal_server;  /* a tmux server is in the chain (tmux run-shell): the pane cannot be told */
+	/* The runtime's session that the caller names; it selects among those that a process proven to
+	 * enclose the caller hosts, and proves nothing by itself (I3). NULL: none. */
+	const char *session;
 };
 
 /* `chain` may be NULL or empty: the caller is gone, or came over TCP. Creates the surface's row at its first
@@ -57,8 +60,9 @@ void identity_resolve(struct store *s, const struct proc_chain *chain,
 /* The caller for a peer that is known by other means (a job's executor, a test). */
 void identity_of_peer(const struct peer_ref *peer, struct caller *ret);
 /* The nearest peer whose process is chain->at[from] or an ancestor of it; false if there is none. With the
- * index of a process's parent: the peer that encloses it, for peer_process.inside. */
-bool identity_enclosing(struct store *s, const struct proc_chain *chain, size_t from,
+ * index of a process's parent: the peer that encloses it, for peer_process.inside. `session` selects among
+ * the sessions of a process that hosts several; one that names none of them is nobody there. */
+bool identity_enclosing(struct store *s, const struct proc_chain *chain, size_t from, const char *session,
 			char ret_peer_id[ID_SIZE]);
 
 #endif

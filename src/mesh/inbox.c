@@ -13,18 +13,27 @@
 
 enum { SCAN_MAX = 1000 };
 
-/* Whether the current row (columns as in pick) is free to be taken. What a pull took and nobody confirmed is
- * free for another pull: its proof was lost (D2). */
-static bool is_free(const struct query *q, bool push)
+/* What a message that waits is to whoever would take it. */
+enum take {
+	TAKE_FREE,
+	TAKE_OWN,  /* it has it under way already, and hands over in order: later ones may follow */
+	TAKE_HELD, /* another has it under way: so wait the later ones of its sender (D3) */
+};
+
+/* The current row (columns as in pick) to `push`, a pushing transport, or to a pull (NULL). What a pull took
+ * and nobody confirmed is free for another pull: its proof was lost (D2). */
+static enum take how_taken(const struct query *q, const char *push)
 {
-	const char *step = query_text(q, 1);
+	const char *step = query_text(q, 1), *transport = query_text(q, 4);
 	if (strcmp(step, "stored") == 0)
-		return true;
-	return !push && strcmp(step, "submitted") == 0 && message_pulls(query_text(q, 4));
+		return TAKE_FREE;
+	if (push)
+		return transport && strcmp(transport, push) == 0 ? TAKE_OWN : TAKE_HELD;
+	return strcmp(step, "submitted") == 0 && message_pulls(transport) ? TAKE_FREE : TAKE_HELD;
 }
 
 /* The ids of the oldest messages that can be taken, at most `max`. */
-static json_t *pick(struct store *s, const char *peer_id, int max, bool push)
+static json_t *pick(struct store *s, const char *peer_id, int max, const char *push)
 {
 	json_t *ids = json_array();
 	json_auto_t *held_up = json_object(); /* senders */
@@ -38,9 +47,10 @@ static json_t *pick(struct store *s, const char *peer_id, int max, bool push)
 		const char *sender = from ? from : query_text(&q, 3);
 		if (json_object_get(held_up, sender))
 			continue;
-		if (is_free(&q, push))
+		enum take how = how_taken(&q, push);
+		if (how == TAKE_FREE)
 			json_array_append_new(ids, json_string(query_text(&q, 0)));
-		else
+		else if (how == TAKE_HELD)
 			json_object_set_new(held_up, sender, json_true());
 	}
 	return ids;
@@ -49,7 +59,7 @@ static json_t *pick(struct store *s, const char *peer_id, int max, bool push)
 static json_t *inbox_read(struct store *s, const char *peer_id, int max, const char *transport)
 {
 	int most = max > 0 && max < INBOX_TAKE_MAX ? max : INBOX_TAKE_MAX;
-	json_auto_t *ids = pick(s, peer_id, most, false);
+	json_auto_t *ids = pick(s, peer_id, most, NULL);
 	json_t *messages = json_array();
 	size_t i;
 	json_t *id;
@@ -76,14 +86,22 @@ json_t *inbox_peek(struct store *s, const char *peer_id, int max)
 	return inbox_read(s, peer_id, max, NULL);
 }
 
-bool inbox_next(struct store *s, const char *peer_id, json_t **ret)
+json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport)
 {
-	json_auto_t *ids = pick(s, peer_id, 1, true);
-	const char *id = json_string_value(json_array_get(ids, 0));
-	json_t *message = id ? message_to_json(s, id) : NULL;
-	if (message)
-		*ret = message;
-	return message != NULL;
+	json_auto_t *ids = pick(s, peer_id, max, transport);
+	json_t *messages = json_array();
+	size_t i;
+	json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		/* As it was before this showing: `repeat` is about earlier ones. */
+		json_t *message = message_to_json(s, json_string_value(id));
+		if (message && message_offer(s, json_string_value(id), transport, NULL, NULL) == 0)
+			json_array_append_new(messages, message);
+		else
+			json_decref(message);
+	}
+	return messages;
 }
 
 int inbox_confirm(struct store *s, const char *peer_id, const json_t *ids, const char *transport,

@@ -17,10 +17,10 @@ enum { INBOX_TAKE_MAX = 50 }; /* messages in one answer */
  * "inbox", or "hook" where a hook pulls. A new reference:
  * {"messages":[{"id","kind","from","to","text","at","step","repeat"}]} in the shape of message_to_json. */
 json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *transport);
-/* For a transport that pushes: the oldest message that can be offered now; false if there is none. `ret` is a
- * new reference in the same shape. message_offer, message_submit and message_consume record what becomes of
- * it. */
-bool inbox_next(struct store *s, const char *peer_id, json_t **ret);
+/* For a transport that pushes: takes the oldest messages that can be handed over now, at most `max`, in
+ * order, and marks them offered. What it has under way already does not hold up what comes after it, for it
+ * hands over in order. A new reference: an array in the same shape. */
+json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport);
 /* The same messages without taking them: nothing is recorded. */
 json_t *inbox_peek(struct store *s, const char *peer_id, int max);
 /* Confirms messages that were taken: `ids` is a JSON array of strings. Confirming twice is fine. Nothing

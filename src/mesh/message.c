@@ -12,13 +12,12 @@
 #include "mesh/message_internal.h"
 #include "mesh/queue.h"
 #include "mesh/route.h"
+#include "mesh/transport.h"
 #include "store/event.h"
 
 static const char *const kinds[MESSAGE_KIND_MAX_] = {
-	[MESSAGE_ASK] = "ask",
-	[MESSAGE_NOTIFY] = "notify",
-	[MESSAGE_REPLY] = "reply",
-	[MESSAGE_SYSTEM] = "system",
+	[MESSAGE_ASK] = "ask",	     [MESSAGE_NOTIFY] = "notify", [MESSAGE_REPLY] = "reply",
+	[MESSAGE_SYSTEM] = "system", [MESSAGE_PROMPT] = "prompt",
 };
 
 static const char *const steps[STEP_MAX_] = {
@@ -79,11 +78,8 @@ static enum message_step step_of(const char *name)
 
 bool message_pulls(const char *transport)
 {
-	static const char *const names[] = {"inbox", "hook"};
-	for (size_t i = 0; transport && i < ARRAY_SIZE(names); i++)
-		if (strcmp(names[i], transport) == 0)
-			return true;
-	return false;
+	const struct transport_kind *kind = transport_find(transport);
+	return kind && (kind->flags & TRANSPORT_PULLS);
 }
 
 int message_text_check(const char *text, size_t len, struct error *err)
@@ -284,8 +280,19 @@ static void event_consumed(struct store *s, const char *id, const struct rung *m
 	event_emit(s, "message.consumed", id, NULL, data);
 }
 
+/* How this step changes the number of times that it was, or may have been, shown. */
+static int64_t showings(const struct rung *m, enum message_step to, bool known)
+{
+	if (to == STEP_OFFERED)
+		return m->step == STEP_STORED;
+	if (to == STEP_SUBMITTED)
+		return m->step != STEP_OFFERED;
+	return to == STEP_STORED && known ? -1 : 0;
+}
+
+/* `known`: of a return, that the message did not arrive; else its outcome is unknown. */
 static int climb(struct store *s, const char *id, enum message_step to, const char *transport,
-		 const char *reason, struct error *err)
+		 const char *reason, bool known, struct error *err)
 {
 	struct rung m;
 	if (!rung_find(s, id, &m))
@@ -303,10 +310,11 @@ static int climb(struct store *s, const char *id, enum message_step to, const ch
 				 id);
 	message_record(s, id, to == STEP_STORED ? "returned" : steps[to], transport, reason);
 	/* The proof of consumption outweighs the guess that it was lost. */
-	(void)db_run(s,
-		     "UPDATE message SET step = ?1, shown = shown + ?2, dead_at = NULL, dead_reason = NULL"
-		     " WHERE id = ?3",
-		     "sis", steps[to], (int64_t)(to == STEP_SUBMITTED), id);
+	(void)db_run(
+		s,
+		"UPDATE message SET step = ?1, shown = max(shown + ?2, 0), dead_at = NULL, dead_reason = NULL"
+		" WHERE id = ?3",
+		"sis", steps[to], showings(&m, to, known), id);
 	if (to == STEP_CONSUMED)
 		event_consumed(s, id, &m, transport);
 	return 0;
@@ -315,34 +323,46 @@ static int climb(struct store *s, const char *id, enum message_step to, const ch
 int message_offer(struct store *s, const char *id, const char *transport, const char *reason,
 		  struct error *err)
 {
-	return climb(s, id, STEP_OFFERED, transport, reason, err);
+	return climb(s, id, STEP_OFFERED, transport, reason, true, err);
 }
 
 int message_submit(struct store *s, const char *id, const char *transport, const char *reason,
 		   struct error *err)
 {
-	return climb(s, id, STEP_SUBMITTED, transport, reason, err);
+	return climb(s, id, STEP_SUBMITTED, transport, reason, true, err);
 }
 
 int message_consume(struct store *s, const char *id, const char *transport, const char *reason,
 		    struct error *err)
 {
-	return climb(s, id, STEP_CONSUMED, transport, reason, err);
+	return climb(s, id, STEP_CONSUMED, transport, reason, true, err);
 }
 
-int message_return(struct store *s, const char *id, const char *transport, const char *reason,
-		   struct error *err)
+static int back_to_stored(struct store *s, const char *id, const char *transport, const char *reason,
+			  bool known, struct error *err)
 {
-	int r = climb(s, id, STEP_STORED, transport, reason, err);
+	int r = climb(s, id, STEP_STORED, transport, reason, known, err);
 	struct rung m;
 	if (!r && rung_find(s, id, &m))
 		store_wake(s, m.to_peer);
 	return r;
 }
 
+int message_return(struct store *s, const char *id, const char *transport, const char *reason,
+		   struct error *err)
+{
+	return back_to_stored(s, id, transport, reason, true, err);
+}
+
+int message_lost(struct store *s, const char *id, const char *transport, const char *reason,
+		 struct error *err)
+{
+	return back_to_stored(s, id, transport, reason, false, err);
+}
+
 void message_took(struct store *s, const char *id, const char *transport)
 {
-	int r = climb(s, id, STEP_CONSUMED, transport, NULL, NULL);
+	int r = climb(s, id, STEP_CONSUMED, transport, NULL, true, NULL);
 	(void)r; /* what waits can be consumed */
 }
 
@@ -351,7 +371,7 @@ void message_close(struct store *s, const char *id, enum message_step step, bool
 	assert(step == STEP_ACKED || step == STEP_ANSWERED);
 	if (seen)
 		message_took(s, id, "ack");
-	int r = climb(s, id, step, NULL, reason, NULL);
+	int r = climb(s, id, step, NULL, reason, true, NULL);
 	(void)r; /* a dead letter stays one */
 }
 
@@ -381,6 +401,20 @@ json_t *message_to_json(struct store *s, const char *id)
 	json_set_time(json, "at", query_int(&q, 10));
 	json_object_set_new(json, "repeat", json_boolean(query_int(&q, 11) > 0));
 	return json;
+}
+
+void message_note_wake(struct store *s, const char *peer_id, const char *outcome)
+{
+	json_auto_t *ids = json_array();
+	autoquery q = db_query(
+		s, "SELECT id FROM message WHERE to_peer = ? AND step = 'stored' AND " MESSAGE_WAITING, "s",
+		peer_id);
+	while (query_next(&q))
+		json_array_append_new(ids, json_string(query_text(&q, 0)));
+	query_release(&q);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id) message_record(s, json_string_value(id), "woken", "terminal", outcome);
 }
 
 int message_trace(struct store *s, const char *id, json_t **ret, struct error *err)

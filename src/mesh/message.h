@@ -2,10 +2,11 @@
  *
  *	stored → offered → submitted → consumed → acked | answered
  *
- * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs;
- *the one way back is message_return: the transport knows that it did not arrive. `delivered` is said of
- *`consumed` only. Order is kept per sender and recipient (D3): nothing is offered or submitted before what
- *came earlier. A message of kind ask has the ask's id, the others a "msg-…".
+ * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs,
+ *but for two ways back: message_return, when the transport knows that it did not arrive, and message_lost,
+ *when nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and
+ *recipient (D3): nothing is offered or submitted before what came earlier. A message of kind ask has the
+ *ask's id, the others a "msg-…"; a prompt is what a spawned peer begins with.
  *
  * All functions run inside a turn. Events:
  *	message.stored    subject: the recipient's peer_id, so that it is woken; {id,kind,from,to,about}
@@ -26,7 +27,14 @@
 
 enum { MESSAGE_TEXT_MAX = 64 * 1024 }; /* bytes */
 
-enum message_kind { MESSAGE_ASK = 0, MESSAGE_NOTIFY, MESSAGE_REPLY, MESSAGE_SYSTEM, MESSAGE_KIND_MAX_ };
+enum message_kind {
+	MESSAGE_ASK = 0,
+	MESSAGE_NOTIFY,
+	MESSAGE_REPLY,
+	MESSAGE_SYSTEM,
+	MESSAGE_PROMPT,
+	MESSAGE_KIND_MAX_
+};
 
 enum message_step {
 	STEP_STORED = 0,
@@ -84,6 +92,10 @@ int message_consume(struct store *s, const char *id, const char *transport, cons
 /* The transport knows that it did not arrive: the message waits again, for any transport. */
 int message_return(struct store *s, const char *id, const char *transport, const char *reason,
 		   struct error *err) _warn_unused_;
+/* Nobody can say any more whether it arrived: the message waits again, and its next showing says that it is
+ * a repeat (D2). */
+int message_lost(struct store *s, const char *id, const char *transport, const char *reason,
+		 struct error *err) _warn_unused_;
 /* The ask that this message carried ended: `step` is STEP_ACKED or STEP_ANSWERED. When its recipient ended
  * it (`seen`), that proves that the message was consumed. */
 void message_close(struct store *s, const char *id, enum message_step step, bool seen, const char *reason);
@@ -94,8 +106,10 @@ int64_t message_waiting(struct store *s, const char *peer_id);
 /* {"id","kind","from","to","text","at","step","repeat"} and "from_kind", "from_name", "about", "outcome" (of
  * a reply's ask); a new reference, NULL if there is none. */
 json_t *message_to_json(struct store *s, const char *id);
+/* Records in the traces of all that waits untaken for the peer that its terminal was used to wake it. */
+void message_note_wake(struct store *s, const char *peer_id, const char *outcome);
 /* {"id","kind","from","to","steps":[{"step","at","transport","reason"}]}; besides the ladder's, a step
- * may be "returned" or "dead". ERR_NOT_FOUND. */
+ * may be "returned", "woken" or "dead". ERR_NOT_FOUND. */
 int message_trace(struct store *s, const char *id, json_t **ret, struct error *err) _warn_unused_;
 
 #endif

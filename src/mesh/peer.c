@@ -334,6 +334,35 @@ int peer_process_gone(struct store *s, pid_t pid, uint64_t start_time, const cha
 	return peer_process_seen(s, pid, start_time, boot_id, TRUTH_NO);
 }
 
+/* A session that Coppice knows by its process and its key. */
+static bool session_find(struct store *s, pid_t pid, uint64_t start_time, const char *key, struct ended *ret)
+{
+	autoquery q =
+		db_query(s,
+			 "SELECT session_id, peer_id, kind FROM session WHERE pid = ? AND start_time = ?"
+			 " AND boot_id = ? AND key = ? AND ended_at IS NULL LIMIT 1",
+			 "iiss", (int64_t)pid, (int64_t)start_time, store_boot_id(s), key);
+	if (!query_next(&q))
+		return false;
+	take_ended(&q, ret);
+	return true;
+}
+
+bool peer_session_gone(struct store *s, pid_t pid, uint64_t start_time, const char *key)
+{
+	struct ended e;
+	if (!session_find(s, pid, start_time, key, &e))
+		return false;
+	session_end(s, &e, pid, CAUSE_SESSION_END);
+	return true;
+}
+
+bool peer_of_session(struct store *s, pid_t pid, uint64_t start_time, const char *key, struct peer_ref *ret)
+{
+	struct ended e;
+	return session_find(s, pid, start_time, key, &e) && peer_find(s, e.peer_id, ret);
+}
+
 int peer_reboot(struct store *s)
 {
 	int gone = 0;
@@ -408,9 +437,9 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 	return 0;
 }
 
-void peer_set_transport(struct store *s, const char *peer_id, const char *transport)
+void peer_set_hooked(struct store *s, const char *peer_id)
 {
-	(void)db_run(s, "UPDATE peer SET transport = ? WHERE peer_id = ?", "ss", transport, peer_id);
+	(void)db_run(s, "UPDATE peer SET hooked = 1 WHERE peer_id = ? AND hooked = 0", "s", peer_id);
 }
 
 void peer_seen(struct store *s, const char *peer_id)

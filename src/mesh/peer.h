@@ -117,6 +117,8 @@ struct peer_process {
 	uint64_t start_time;
 	const char *boot_id; /* NULL: this boot */
 	const char *pane_id; /* terminals only */
+	const char *key;     /* the runtime's id of the session, or NULL */
+	bool hosted;	     /* its process hosts several sessions, so the key says which one this is (I3) */
 	int tty;	     /* its controlling terminal's device number, 0 if none */
 	/* Terminals only: its process is the peer itself (backend script), so that the peer is online now. */
 	bool is_peer;
@@ -130,10 +132,12 @@ int peer_mint(struct store *s, const struct peer_spec *spec, char ret_peer_id[ID
 	      struct error *err) _warn_unused_;
 
 /* Binds a process to its peer, bumps the peer's epoch (I5), and says which peer it is. In this order:
- *  1. the same process as before is the same peer, also after it went offline (I3, I7);
+ *  1. the same process as before (and, where it hosts several sessions, the same key) is the same peer, also
+ *     after it went offline (I3, I7);
  *  2. spec->spawn_id names a live peer that has no agent process yet: that peer;
  *  3. process->inside names a live peer that so far has only its terminal, of the same backend: that peer;
- *  4. a new peer, with `inside` or the spawn's peer as its parent (I4).
+ *  4. a runtime resumes the session of a peer that is offline (not for good), by its key: that peer;
+ *  5. a new peer, with `inside` or the spawn's peer as its parent (I4).
  * ERR_FORBIDDEN when an untrusted caller names another role or circle (I7). */
 int peer_register(struct store *s, const struct peer_process *process, const struct peer_spec *spec,
 		  struct peer_ref *ret, struct error *err) _warn_unused_;
@@ -153,6 +157,10 @@ int peer_offline(struct store *s, const char *peer_id, enum peer_cause cause, st
 int peer_process_seen(struct store *s, pid_t pid, uint64_t start_time, const char *boot_id, enum truth alive);
 /* The same with TRUTH_NO: its pidfd became readable. */
 int peer_process_gone(struct store *s, pid_t pid, uint64_t start_time, const char *boot_id);
+/* One session of a process that hosts several has ended; false if it is not known. */
+bool peer_session_gone(struct store *s, pid_t pid, uint64_t start_time, const char *key);
+/* The open session of that process and key: its peer; false if there is none. */
+bool peer_of_session(struct store *s, pid_t pid, uint64_t start_time, const char *key, struct peer_ref *ret);
 /* Ends all sessions of another boot than this one; returns how many peers went offline. */
 int peer_reboot(struct store *s);
 
@@ -165,8 +173,8 @@ int peer_describe(struct store *s, const char *peer_id, const char *text, struct
 /* Replaces role or circle by the human's or spawner's word (NULL keeps); a new circle may suffix the name. */
 int peer_assign(struct store *s, const char *peer_id, const char *role, const char *circle,
 		struct error *err) _warn_unused_;
-/* The main transport by which it can be reached; NULL for none. */
-void peer_set_transport(struct store *s, const char *peer_id, const char *transport);
+/* Its hooks call us: what waits for it is carried by them, at the latest. */
+void peer_set_hooked(struct store *s, const char *peer_id);
 void peer_seen(struct store *s, const char *peer_id);
 /* ERR_STALE_FENCE unless `epoch` is the peer's current one (I5). */
 int peer_check_epoch(struct store *s, const char *peer_id, int64_t epoch, struct error *err) _warn_unused_;

@@ -17,22 +17,34 @@ static const char *session_kind_name(enum session_kind kind)
 	return kind == SESSION_AGENT ? "agent" : "terminal";
 }
 
-/* The peer whose process this is or was (I3): a runtime may end its session and begin another. */
+/* The peer whose process this is or was (I3): a runtime may end its session and begin another. Among the
+ * sessions that one process hosts, the key decides. */
 static bool by_process(struct store *s, const struct peer_process *p, const char *boot, struct peer_ref *ret)
 {
-	autofree char *open =
+	const char *key = p->hosted ? p->key : NULL;
+	autofree char *known =
 		db_text(s,
-			"SELECT peer_id FROM session WHERE pid = ? AND start_time = ? AND boot_id = ?"
-			" AND ended_at IS NULL ORDER BY kind LIMIT 1",
-			"iis", (int64_t)p->pid, (int64_t)p->start_time, boot);
-	if (open)
-		return peer_find(s, open, ret);
-	autofree char *ended =
+			"SELECT peer_id FROM session WHERE pid = ?1 AND start_time = ?2 AND boot_id = ?3"
+			" AND (hosted = 0 OR key = ?4) ORDER BY ended_at IS NULL DESC,"
+			" CASE WHEN ended_at IS NULL THEN kind END, session_id DESC LIMIT 1",
+			"iiss", (int64_t)p->pid, (int64_t)p->start_time, boot, key);
+	return known && peer_find(s, known, ret);
+}
+
+/* The peer that a runtime resumes in a new process: the session's id is one that only its runtime knows, and
+ * its peer is not there any more. */
+static bool by_resumed_session(struct store *s, const struct peer_process *p, const struct peer_spec *spec,
+			       struct peer_ref *ret)
+{
+	if (p->kind != SESSION_AGENT || !p->key || !spec->backend)
+		return false;
+	autofree char *known =
 		db_text(s,
-			"SELECT peer_id FROM session WHERE pid = ? AND start_time = ? AND boot_id = ?"
-			" ORDER BY session_id DESC LIMIT 1",
-			"iis", (int64_t)p->pid, (int64_t)p->start_time, boot);
-	return ended && peer_find(s, ended, ret);
+			"SELECT peer.peer_id FROM session JOIN peer ON peer.peer_id = session.peer_id"
+			" WHERE session.key = ? AND peer.live = 0 AND peer.backend = ?"
+			" ORDER BY session.session_id DESC LIMIT 1",
+			"ss", p->key, spec->backend);
+	return known && peer_find(s, known, ret) && !peer_cause_final(ret->cause);
 }
 
 /* Whether a process that is new to us is the one that `peer` was waiting for. */
@@ -76,7 +88,7 @@ static bool find_binding(struct store *s, const struct peer_process *p, const ch
 		}
 		memcpy(ret_parent, peer.peer_id, ID_SIZE);
 	}
-	return false;
+	return by_resumed_session(s, p, spec, ret);
 }
 
 /* I7: an agent cannot give itself a role or another circle. `before` is NULL for a new peer, whose circle
@@ -103,19 +115,20 @@ static void record_session(struct store *s, const struct peer_process *p, const 
 {
 	const char *kind = session_kind_name(p->kind);
 	int changed = db_run(s,
-			     "UPDATE session SET epoch = ?1, pane_id = coalesce(?2, pane_id), tty = ?3"
-			     " WHERE pid = ?4 AND start_time = ?5 AND boot_id = ?6 AND peer_id = ?7"
-			     " AND kind = ?8 AND ended_at IS NULL",
-			     "isiiisss", peer->epoch, p->pane_id, (int64_t)p->tty, (int64_t)p->pid,
-			     (int64_t)p->start_time, boot, peer->peer_id, kind);
+			     "UPDATE session SET epoch = ?1, pane_id = coalesce(?2, pane_id), tty = ?3,"
+			     " key = coalesce(?9, key) WHERE pid = ?4 AND start_time = ?5 AND boot_id = ?6"
+			     " AND peer_id = ?7 AND kind = ?8 AND ended_at IS NULL",
+			     "isiiissss", peer->epoch, p->pane_id, (int64_t)p->tty, (int64_t)p->pid,
+			     (int64_t)p->start_time, boot, peer->peer_id, kind, p->key);
 	if (changed)
 		return;
 	(void)db_run(
 		s,
 		"INSERT INTO session (peer_id, kind, pid, start_time, boot_id, epoch, spawn_id, pane_id,"
-		" tty, started_at) SELECT ?1,?2,?3,?4,?5,?6,spawn_id,?7,?8,?9 FROM peer WHERE peer_id = ?1",
-		"ssiisisii", peer->peer_id, kind, (int64_t)p->pid, (int64_t)p->start_time, boot, peer->epoch,
-		p->pane_id, (int64_t)p->tty, store_now(s));
+		" tty, started_at, key, hosted) SELECT ?1,?2,?3,?4,?5,?6,spawn_id,?7,?8,?9,?10,?11 FROM peer"
+		" WHERE peer_id = ?1",
+		"ssiisisiisi", peer->peer_id, kind, (int64_t)p->pid, (int64_t)p->start_time, boot,
+		peer->epoch, p->pane_id, (int64_t)p->tty, store_now(s), p->key, (int64_t)p->hosted);
 }
 
 /* The name is fixed (I6) unless a trusted word changes it, the circle changes, or another took it while the

@@ -5,7 +5,9 @@
 
 #define COLUMNS                                                                                              \
 	"SELECT peer_id, name, circle, role, status, turn_state, backend, path, branch, description,"        \
-	" last_seen, pid, transport FROM peer "
+	" last_seen, pid, transport, live AND backend NOT IN ('script', 'surface') AND status = 'online' "   \
+	"AND hooked = 0 AND"                                                                                 \
+	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id) FROM peer "
 
 /* "busy" is an online peer within a turn, be it working or waiting for a permission. */
 static const char *shown_status(const char *status, const char *turn)
@@ -28,7 +30,10 @@ static json_t *row_to_json(const struct query *q)
 	}
 	json_set_time(json, "last_seen", query_int(q, 10));
 	json_object_set_new(json, "pid", query_null(q, 11) ? json_null() : json_integer(query_int(q, 11)));
-	json_set_str(json, "transport", query_text(q, 12));
+	/* A session that nothing of ours was started with: it was opened before `coppice setup`. */
+	bool deaf = query_int(q, 13) != 0;
+	json_set_str(json, "transport", deaf ? NULL : query_text(q, 12));
+	json_set_str(json, "note", deaf ? "restart to receive" : NULL);
 	return json;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mesh/ask.h"
+#include "mesh/deliver.h"
 #include "mesh/peer.h"
 #include "mesh/queue.h"
 #include "store/timer.h"
@@ -21,6 +22,8 @@ static void on_peer_offline(struct store *s, const struct mesh_limits *limits, c
 	struct peer_ref peer;
 	if (!is_gone(s, e->subject, &peer))
 		return;
+	(void)db_run(s, "DELETE FROM transport WHERE peer_id = ?", "s", peer.peer_id);
+	deliver_settle(s, peer.peer_id, "its session ended before it was seen to read this");
 	if (peer.cause == CAUSE_REBOOT) {
 		timer_set(s, come_back, peer.peer_id, store_now(s) + limits->queue_age);
 		return;
@@ -42,6 +45,15 @@ static void on_message_expire(struct store *s, const struct mesh_limits *limits,
 	(void)queue_expire(s, limits, e->subject);
 }
 
+/* A way was closed a while ago. Had the message that it was handing over arrived at an idle peer, its turn
+ * would have begun; a peer at work settles at its turn's end (D4). */
+static void on_transport_settle(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	(void)limits;
+	if (db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", e->subject))
+		deliver_settle(s, e->subject, "the way closed before it was seen to be read");
+}
+
 static void on_message_dead(struct store *s, const struct mesh_limits *limits, const struct event *e)
 {
 	const char *kind = json_str(e->data, "kind");
@@ -60,7 +72,7 @@ static const struct {
 } reactions[] = {
 	{"peer.offline", on_peer_offline},     {"peer.gone", on_peer_gone},
 	{"message.expire", on_message_expire}, {"message.dead", on_message_dead},
-	{"ask.expire", on_ask_expire},
+	{"ask.expire", on_ask_expire},	       {"transport.settle", on_transport_settle},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

@@ -316,9 +316,9 @@ static void test_I4_the_inner_agent_speaks_for_itself(void **state)
 	/* From the inner agent's parent on, the outer one encloses it. */
 	char id[ID_SIZE];
 	struct proc_chain chain = chain_of(inner.chain, 5, true);
-	assert_true(identity_enclosing(w->s, &chain, 2, id));
+	assert_true(identity_enclosing(w->s, &chain, 2, NULL, id));
 	assert_string_equal(id, c.worker.peer_id);
-	assert_false(identity_enclosing(w->s, &chain, 4, id));
+	assert_false(identity_enclosing(w->s, &chain, 4, NULL, id));
 }
 
 static void test_I5_a_caller_carries_the_current_epoch(void **state)

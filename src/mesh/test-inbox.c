@@ -82,11 +82,8 @@ static void test_D3_order_per_sender_and_recipient(void **state)
 	notify(w, &from_a, &b, "a3");
 	notify(w, &from_a, &b, "a4");
 	notify(w, &from_c, &b, "c3");
-	json_t *next = NULL;
-	assert_true(inbox_next(w->s, b.peer_id, &next));
-	assert_string_equal(json_str(next, "text"), "a3");
-	assert_int_equal(message_offer(w->s, json_str(next, "id"), "plugin", NULL, NULL), 0);
-	json_decref(next);
+	json_auto_t *next = inbox_offer(w->s, b.peer_id, 1, "plugin");
+	assert_string_equal(json_str(json_array_get(next, 0), "text"), "a3");
 	assert_int_equal(inbox_confirm(w->s, b.peer_id, third, "inbox", NULL), 0);
 	json_decref(takes(w, &b, 10, "c3", false));
 }

@@ -1,5 +1,6 @@
 /* Tests of peers: whose process is whose, names, epochs, ends, and how they are shown. */
 #include "mesh/testing.h"
+#include "mesh/transport.h"
 
 static struct peer_ref registered(struct world *w, const struct peer_process *process,
 				  const struct peer_spec *spec)
@@ -328,8 +329,8 @@ static void test_I9_a_transport_or_one_of_two_processes_is_not_the_peer(void **s
 	(void)registered(w, &terminal, &planned);
 	struct peer_ref peer = registered(w, &agent, &planned);
 	assert_string_equal(peer.peer_id, id);
-	peer_set_transport(w->s, id, "claude-inbox");
-	peer_set_transport(w->s, id, NULL);
+	transport_attach(w->s, id, transport_find("claude-inbox"));
+	transport_detach(w->s, id, transport_find("claude-inbox"), "closed");
 	assert_true(again(w, &peer).online);
 	assert_int_equal(peer_process_gone(w->s, agent.pid, agent.start_time, NULL), 1);
 	assert_true(again(w, &peer).live);
@@ -384,9 +385,9 @@ static void test_turns_and_how_peers_are_shown(void **state)
 {
 	struct world *w = *state;
 	struct peer_ref peer = world_agent(w, "feat/a", "features", NULL);
-	static const char *const fields[] = {"peer_id",	   "name",    "circle",	  "role",   "status",
-					     "turn_state", "backend", "path",	  "branch", "description",
-					     "last_seen",  "pid",     "transport"};
+	static const char *const fields[] = {"peer_id",	   "name",    "circle",	   "role",   "status",
+					     "turn_state", "backend", "path",	   "branch", "description",
+					     "last_seen",  "pid",     "transport", "note"};
 	static const struct {
 		enum turn_state turn;
 		const char *status;

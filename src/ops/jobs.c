@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "mesh/message.h"
 #include "mesh/route.h"
 #include "ops/table.h"
 #include "work/job.h"
@@ -34,6 +35,27 @@ static int check_needed_by(struct op_call *call, const char *const *needed_by, s
 	return 0;
 }
 
+/* A job that is meant for a peer reaches it as a message; what the job waits for, it learns there too. */
+static int tell_executor(struct op_call *call, const struct peer_ref *peer, const char *id, struct error *err)
+{
+	char message[ID_SIZE];
+	const char *text = op_text(call, "text");
+	bool waits = json_array_size(json_object_get(call->params, "needs")) > 0;
+	autofree char *body =
+		xasprintf("Your job %s: %s%s%s\n\nReport it with job_update(job_id=\"%s\", …): running"
+			  " when you begin, completed with a summary, or failed or blocked with the"
+			  " reason.%s",
+			  id, op_text(call, "title"), text ? "\n\n" : "", text ? text : "", id,
+			  waits ? " It may begin once the jobs that it needs are completed: job_status"
+				  " tells."
+				: "");
+	struct message_new m = {
+		.kind = MESSAGE_NOTIFY, .from = call->caller, .to = peer->peer_id, .text = body, .about = id};
+	if (strcmp(peer->peer_id, call->caller->peer_id) == 0)
+		return 0;
+	return message_store(call->store, &call->core->limits, &m, message, err);
+}
+
 static int handle_create(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct peer_ref peer = {0};
@@ -58,6 +80,8 @@ static int handle_create(struct op_call *call, json_t **ret, struct error *err)
 				.max_attempts = (int)json_int(call->params, "attempts", 1)};
 	char id[ID_SIZE];
 	code = job_create(call->store, &spec, id, err);
+	if (!code && name)
+		code = tell_executor(call, &peer, id, err);
 	if (!code)
 		*ret = job_to_json(call->store, id, false);
 	return code;
@@ -80,6 +104,7 @@ const struct op op_job_create = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_create,
 };
 
@@ -102,6 +127,7 @@ const struct op op_job_list = {
 					    {0}},
 	.result = "{\"jobs\":[" JOB_SHAPE "]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,
 };
 
@@ -138,6 +164,7 @@ const struct op op_job_status = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, 0, "the job", 64, 0}, {0}},
 	.result = JOB_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_status,
 };
 
@@ -158,6 +185,7 @@ const struct op op_job_result = {
 	.params = (const struct op_param[]){{"job_id", OP_TEXT, OP_REQUIRED, "the job", 64, 0}, {0}},
 	.result = "{\"job_id\",\"state\",\"reason\",\"result\":{\"summary\",\"data\",\"artifacts\"}}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_result,
 };
 
@@ -189,6 +217,14 @@ static int check_own(struct op_call *call, const struct job *job, struct error *
 	return error_set(err, ERR_FORBIDDEN, "%s is not your job", job->id);
 }
 
+/* Whether this is the first word on a job that waits for the caller: it then takes it. Who names a fence has
+ * taken it before, and may be too late. */
+static bool is_meant_for_caller(const struct op_call *call, const struct job *job)
+{
+	return job->state == JOB_READY && job->peer_id[0] &&
+	       strcmp(job->peer_id, call->caller->peer_id) == 0 && !json_object_get(call->params, "fence");
+}
+
 static int handle_update(struct op_call *call, json_t **ret, struct error *err)
 {
 	const char *given = op_text(call, "job_id");
@@ -208,8 +244,14 @@ static int handle_update(struct op_call *call, json_t **ret, struct error *err)
 	if (change.state == JOB_STATE_INVALID)
 		return error_set(err, ERR_INVALID, "there is no job state of that name");
 	/* Without a fence the caller means the attempt that is its own now. */
-	json_int_t fence = json_int(call->params, "fence", job.fence);
-	code = job_update(call->store, id, fence, &change, err);
+	int64_t fence = json_int(call->params, "fence", job.fence);
+	bool taken = is_meant_for_caller(call, &job);
+	if (taken) {
+		int64_t attempt;
+		code = job_claim(call->store, id, job.peer_id, JOB_RUNNING, &attempt, &fence, err);
+	}
+	if (!code && !(taken && change.state == JOB_RUNNING))
+		code = job_update(call->store, id, fence, &change, err);
 	if (!code)
 		*ret = job_to_json(call->store, id, false);
 	return code;
@@ -231,6 +273,7 @@ const struct op op_job_update = {
 	.result = JOB_SHAPE,
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_update,
 };
 
@@ -252,6 +295,7 @@ const struct op op_job_cancel = {
 					    {0}},
 	.result = JOB_SHAPE,
 	.who = BY_LEADERS,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_cancel,
 };

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "mesh/ask.h"
+#include "mesh/ask_many.h"
 #include "mesh/inbox.h"
 #include "mesh/message.h"
 #include "mesh/queue.h"
@@ -41,11 +41,13 @@ const struct op op_ask = {
 			TEXT_PARAM("query", OP_REQUIRED, "the question or request"),
 			{"reply_to", OP_TEXT, 0, "an ask addressed to you, which this one answers", 64, 0},
 			{"circle", OP_TEXT, 0, "the circle in which the name is looked up", 64, 0},
-			{"expires_seconds", OP_NUMBER, 0, "after so long it ends as expired", 31536000, 1},
+			{"expires_seconds", OP_NUMBER, OP_UNLISTED, "after so long it ends as expired",
+			 31536000, 1},
 			{0}},
 	.result = "{\"correlation_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_ask,
 };
 
@@ -71,7 +73,8 @@ const struct op op_wait_on_ack = {
 					    {0}},
 	.result = "{\"correlation_id\",\"state\",\"outcome\",\"reply\"}",
 	.who = BY_ANYONE,
-	.flags = OP_CHANGES | OP_WAITS,
+	.flags = OP_CHANGES | OP_WAITS | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_wait_on_ack,
 };
 
@@ -89,7 +92,8 @@ const struct op op_ack = {
 					    {0}},
 	.result = "{\"correlation_id\",\"outcome\"}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_ack,
 };
 
@@ -108,7 +112,67 @@ const struct op op_decline = {
 	.result = "{\"correlation_id\",\"outcome\"}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_decline,
+};
+
+static int handle_answer(struct op_call *call, json_t **ret, struct error *err)
+{
+	return ask_answer(call->store, LIMITS(call), call->caller, op_text(call, "correlation_id"),
+			  op_text(call, "text"), ret, err);
+}
+
+const struct op op_answer = {
+	.name = "answer",
+	.summary = "Answer an ask addressed to you.",
+	.params = (const struct op_param[]){{"correlation_id", OP_TEXT, OP_REQUIRED, "the ask", 64, 0},
+					    TEXT_PARAM("text", OP_REQUIRED, "the answer"),
+					    {0}},
+	.result = "{\"correlation_id\",\"outcome\"}",
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
+	.handle = handle_answer,
+};
+
+static int handle_ask_many(struct op_call *call, json_t **ret, struct error *err)
+{
+	return ask_many(call->store, LIMITS(call), call->caller, json_object_get(call->params, "peer_names"),
+			op_text(call, "circle"), op_text(call, "query"), ret, err);
+}
+
+const struct op op_ask_many = {
+	.name = "ask_many",
+	.summary = "Ask several peers the same; look at the answers with ask_many_result.",
+	.params = (const struct op_param[]){{"peer_names", OP_TEXTS, OP_REQUIRED, "whom", ASK_MANY_MAX, 0},
+					    TEXT_PARAM("query", OP_REQUIRED, "the question or request"),
+					    {"circle", OP_TEXT, 0,
+					     "the circle in which the names are looked up", 64, 0},
+					    {0}},
+	.result = "{\"parent_id\",\"asks\":[{\"peer_name\",\"to\",\"correlation_id\",\"error\"}]}",
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
+	.handle = handle_ask_many,
+};
+
+static int handle_ask_many_result(struct op_call *call, json_t **ret, struct error *err)
+{
+	return ask_many_result(call->store, call->caller, op_text(call, "parent_id"), ret, err);
+}
+
+const struct op op_ask_many_result = {
+	.name = "ask_many_result",
+	.summary = "What became of each ask of ask_many.",
+	.params =
+		(const struct op_param[]){
+			{"parent_id", OP_TEXT, OP_REQUIRED, "what ask_many answered", 64, 0}, {0}},
+	.result = "{\"parent_id\",\"text\",\"open\",\"asks\":[{\"peer_name\",\"to\",\"correlation_id\","
+		  "\"state\",\"reply\",\"reason\"}]}",
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
+	.handle = handle_ask_many_result,
 };
 
 static int handle_notify(struct op_call *call, json_t **ret, struct error *err)
@@ -134,6 +198,7 @@ const struct op op_notify_peer = {
 	.result = "{\"message_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
+	.tools = TOOL_WORKER,
 	.handle = handle_notify,
 };
 
@@ -152,6 +217,7 @@ const struct op op_broadcast = {
 	.result = "{\"messages\":[{\"message_id\",\"to\",\"step\"}],\"refused\":[…]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_broadcast,
 };
 

@@ -33,6 +33,7 @@ enum op_type {
 enum op_param_flags {
 	OP_REQUIRED = 1 << 0,
 	OP_MULTILINE = 1 << 1, /* text that may hold newlines */
+	OP_UNLISTED = 1 << 2,  /* agents may give it, but their tool list does not spend tokens on it */
 };
 
 enum { OP_TEXT_MAX = 4096, OP_LIST_MAX = 200 }; /* where a parameter sets no limit of its own */
@@ -62,10 +63,19 @@ enum op_who {
 
 enum op_flags {
 	OP_READS = 0,
-	OP_CHANGES = 1 << 0,	/* takes an Idempotency-Key */
-	OP_WAITS = 1 << 1,	/* may park for long: slices of at most 25 s */
-	OP_LOCAL = 1 << 2,	/* the command line's only: no MCP tool */
+	OP_CHANGES = 1 << 0, /* takes an Idempotency-Key */
+	OP_WAITS = 1 << 1,   /* may park for long: slices of at most 25 s */
+	OP_LOCAL = 1 << 2,   /* the command line's only: no MCP tool */
+	OP_TAKES = 1 << 6, /* its connection holds a way into the caller's session open (mesh/transport.h) */
 	OP_IDENTIFIES = 1 << 3, /* changes who its caller is: asked again, it comes from somebody else */
+	OP_DESTROYS = 1 << 4,	/* takes something away, if only into the trash */
+	OP_SETTLES = 1 << 5,	/* asked again with the same parameters it changes nothing more */
+};
+
+/* The tool lists of agents (MCP) that name it. What is in neither is a tool outside of peers only. */
+enum op_tools {
+	TOOL_WORKER = 1 << 0,	    /* of every peer */
+	TOOL_ORCHESTRATOR = 1 << 1, /* of orchestrators, besides the workers' */
 };
 
 struct op_call;
@@ -77,6 +87,7 @@ struct op {
 	const char *result;	       /* the answer's shape, as in surface.md */
 	unsigned who;
 	unsigned flags;
+	unsigned tools;
 	int (*handle)(struct op_call *call, json_t **ret, struct error *err);
 };
 

@@ -4,13 +4,16 @@
 
 #include "agent/agent.h"
 #include "base/alloc.h"
+#include "flow/session.h"
 #include "flow/spawn.h"
 #include "mesh/peer.h"
 #include "mesh/route.h"
 #include "ops/place.h"
+#include "ops/registering.h"
 #include "ops/spawning.h"
 #include "ops/table.h"
-#include "os/file.h"
+#include "ops/worktrees.h"
+#include "repo/registry.h"
 
 #define PEER_SHAPE                                                                                           \
 	"{\"peer_id\",\"name\",\"circle\",\"role\",\"status\",\"turn_state\",\"backend\",\"path\","          \
@@ -34,6 +37,7 @@ const struct op op_list_peers = {
 					  {0}},
 	.result = "{\"peers\":[" PEER_SHAPE "]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_list,
 };
 
@@ -86,6 +90,7 @@ const struct op op_whoami = {
 	.params = (const struct op_param[]){{0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_WORKER,
 	.handle = handle_whoami,
 };
 
@@ -105,90 +110,15 @@ const struct op op_set_description = {
 			{"description", OP_TEXT, OP_REQUIRED, "one line", PEER_DESCRIPTION_MAX, 0}, {0}},
 	.result = PEER_SHAPE,
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_SETTLES,
+	.tools = TOOL_WORKER,
 	.handle = handle_describe,
 };
 
-/* The process that registers: the caller itself, its parent by default, or a named one of its ancestors (I1).
- */
-static int registering_process(const struct op_call *call, size_t *ret_index, struct error *err)
-{
-	json_int_t pid = json_int(call->params, "pid", 0);
-	size_t index = json_bool(call->params, "self", false) ? 0 : 1;
-	for (size_t i = 0; pid && call->chain && i < call->chain->n; i++)
-		if (call->chain->at[i].pid == pid)
-			index = i, pid = 0;
-	if (!call->chain || index >= call->chain->n || pid)
-		return error_set(err, ERR_FORBIDDEN,
-				 "a process registers itself or an ancestor; this one is neither");
-	*ret_index = index;
-	return 0;
-}
-
-/* Where the registering process works: a worktree that is known, or what git says of the folder. */
-static int locate(struct op_call *call, struct peer_spec *spec, struct error *err)
-{
-	autoquery q = db_query(call->store,
-			       "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'", "s",
-			       spec->path);
-	bool known = query_next(&q);
-	if (known || call->work_result) {
-		const json_t *there = NULL;
-		if (!known && op_work_answer(call, &there, NULL) == 0)
-			spec->branch = json_bool(there, "linked", false) ? json_str(there, "branch") : NULL;
-		return 0;
-	}
-	query_release(&q);
-	(void)err;
-	return op_work(call, "repo.describe", json_pack("{s:s}", "dir", spec->path));
-}
-
 static int handle_register(struct op_call *call, json_t **ret, struct error *err)
 {
-	size_t index = 0;
-	int code = registering_process(call, &index, err);
-	if (code)
-		return code;
-	struct peer_spec spec = {.backend = op_text(call, "backend"),
-				 .path = op_text(call, "path"),
-				 .name = op_text(call, "name"),
-				 .circle = op_text(call, "circle"),
-				 .description = op_text(call, "description"),
-				 .transport = "inbox"};
-	if (!agent_backend_find(spec.backend))
-		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s' in this version",
-				 spec.backend);
-	autofree char *repo = NULL;
-	autofree char *branch = NULL;
-	if (spec.path && !op_text(call, "name")) {
-		code = locate(call, &spec, err);
-		if (code)
-			return code;
-	}
-	repo = spec.path ? db_text(call->store,
-				   "SELECT repo_id FROM worktree WHERE path = ? AND state = 'live'", "s",
-				   spec.path)
-			 : NULL;
-	branch = repo ? db_text(call->store, "SELECT branch FROM worktree WHERE path = ? AND state = 'live'",
-				"s", spec.path)
-		      : NULL;
-	spec.repo_id = repo;
-	if (branch)
-		spec.branch = branch;
-	char inside[ID_SIZE] = "";
-	const struct proc_stat *p = &call->chain->at[index];
-	bool enclosed = identity_enclosing(call->store, call->chain, index + 1, inside);
-	struct peer_process process = {.kind = SESSION_AGENT,
-				       .pid = p->pid,
-				       .start_time = p->start_time,
-				       .tty = p->tty,
-				       .inside = enclosed ? inside : NULL};
 	struct peer_ref peer;
-	/* A person names circle and name of what they start; an agent cannot give them to itself (I7). */
-	spec.trusted = call->caller->kind == CALLER_HUMAN || call->caller->kind == CALLER_SERVICE;
-	code = peer_register(call->store, &process, &spec, &peer, err);
-	if (!code && repo && branch)
-		branch_own(call->store, repo, branch, peer.peer_id);
+	int code = registering_run(call, &peer, err);
 	if (!code)
 		*ret = peer_to_json(call->store, peer.peer_id);
 	return code;
@@ -199,13 +129,10 @@ const struct op op_register_peer = {
 	.summary = "Make the calling process, or the one that started it, a peer.",
 	.params =
 		(const struct op_param[]){
-			{"backend", OP_TEXT, OP_REQUIRED, "its runtime", 32, 0},
-			{"path", OP_TEXT, 0, "its folder", 4096, 0},
+			REGISTERING_PARAMS,
 			{"name", OP_TEXT, 0, "its name; by default the branch or the folder", 200, 0},
-			{"circle", OP_TEXT, 0, "its circle", 64, 0},
 			{"description", OP_TEXT, 0, "what it works on", PEER_DESCRIPTION_MAX, 0},
 			{"self", OP_FLAG, 0, "the caller itself, not its parent", 0, 0},
-			{"pid", OP_NUMBER, 0, "an ancestor of the caller", 4194304, 2},
 			{0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,
@@ -234,7 +161,7 @@ const struct op op_end_session = {
 };
 
 /* Where to start: a folder that exists; its branch and repository where git knows them. */
-static int handle_spawn(struct op_call *call, json_t **ret, struct error *err)
+static int spawn_here(struct op_call *call, json_t **ret, struct error *err)
 {
 	if (call->state)
 		return spawning_answer(call, ret, err);
@@ -247,30 +174,86 @@ static int handle_spawn(struct op_call *call, json_t **ret, struct error *err)
 		code = spawning_check(call, path, err);
 	if (code)
 		return code;
-	struct spawning spawning = {.path = path};
-	autoquery q =
-		db_query(call->store,
-			 "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'", "s", path);
-	bool known = query_next(&q);
-	autofree char *repo = known ? query_dup(&q, 0) : NULL;
-	autofree char *branch = known ? query_dup(&q, 1) : NULL;
-	query_release(&q);
-	spawning.repo_id = repo;
-	spawning.branch = branch;
+	autofree char *repo = NULL;
+	autofree char *branch = NULL;
+	session_place(call->store, path, &repo, &branch);
+	if (!branch && !call->work_result)
+		return op_work(call, "repo.describe", json_pack("{s:s}", "dir", path));
+	const json_t *there = NULL;
+	if (!branch && !op_work_answer(call, &there, NULL) && json_str(there, "path")) {
+		session_take_note(call->store, there);
+		session_place(call->store, json_str(there, "path"), &repo, &branch);
+	}
+	struct spawning spawning = {.path = path, .repo_id = repo, .branch = branch};
 	code = spawning_begin(call, &spawning, err);
+	if (!code && repo && branch)
+		branch_own(call->store, repo, branch, json_str(call->state, "peer"));
 	return code ? code : spawning_answer(call, ret, err);
+}
+
+/* With a branch the worktree is made first: the path is then a folder of the repository. */
+static int spawn_on_branch(struct op_call *call, json_t **ret, struct error *err)
+{
+	json_auto_t *made = NULL;
+	if (!json_object_get(call->params, "dir")) {
+		json_object_set(call->params, "dir", json_object_get(call->params, "path"));
+		json_object_del(call->params, "path");
+	}
+	int code = worktree_make(call, &made, err);
+	if (!code)
+		*ret = peer_to_json(call->store, json_str(made, "peer"));
+	return code;
+}
+
+static int handle_spawn(struct op_call *call, json_t **ret, struct error *err)
+{
+	return op_text(call, "branch") ? spawn_on_branch(call, ret, err) : spawn_here(call, ret, err);
 }
 
 const struct op op_spawn_peer = {
 	.name = "spawn_peer",
-	.summary = "Start an agent in an existing folder: a confirmed peer, or why not.",
-	.params = (const struct op_param[]){{"path", OP_TEXT, OP_REQUIRED, "the folder", 4096, 0},
-					    SPAWNING_PARAMS,
-					    {0}},
+	.summary = "Start an agent in a folder, or on a branch whose worktree is made first: a confirmed "
+		   "peer, or why not.",
+	.params =
+		(const struct op_param[]){
+			{"path", OP_TEXT, OP_REQUIRED,
+			 "the folder; with branch, any folder of the repository", 4096, 0},
+			{"branch", OP_TEXT, 0, "make or take over this branch's worktree first", 200, 0},
+			{"base", OP_TEXT, 0, "what a new branch is cut from", 200, 0},
+			SPAWNING_PARAMS,
+			{0}},
 	.result = PEER_SHAPE,
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_spawn,
+};
+
+static int handle_assign(struct op_call *call, json_t **ret, struct error *err)
+{
+	struct peer_ref peer;
+	int code = find(call, "peer_name", &peer, err);
+	if (!code)
+		code = peer_assign(call->store, peer.peer_id, op_text(call, "role"),
+				   op_text(call, "to_circle"), err);
+	if (!code)
+		*ret = peer_to_json(call->store, peer.peer_id);
+	return code;
+}
+
+const struct op op_assign_peer = {
+	.name = "assign_peer",
+	.summary = "Give a peer another role or circle.",
+	.params = (const struct op_param[]){{"peer_name", OP_TEXT, OP_REQUIRED, "its name, circle:name or id",
+					     300, 0},
+					    {"circle", OP_TEXT, 0, "the circle of that name", 64, 0},
+					    {"role", OP_TEXT, 0, "agent, reviewer or orchestrator", 32, 0},
+					    {"to_circle", OP_TEXT, 0, "the circle that it moves to", 64, 0},
+					    {0}},
+	.result = PEER_SHAPE,
+	.who = BY_HUMAN | BY_SERVICE,
+	.flags = OP_CHANGES | OP_LOCAL,
+	.handle = handle_assign,
 };
 
 /* S8: an agent ends only what it started itself. */
@@ -331,7 +314,8 @@ const struct op op_kill_peer = {
 					    {0}},
 	.result = "{\"peer_id\",\"terminal_closed\",\"note\"}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_kill,
 };
 

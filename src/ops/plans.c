@@ -6,9 +6,13 @@
 #include "base/alloc.h"
 #include "base/text.h"
 #include "flow/plan_run.h"
+#include "mesh/ask.h"
+#include "mesh/message.h"
 #include "ops/place.h"
+#include "ops/spawning.h"
 #include "ops/table.h"
 #include "repo/change.h"
+#include "work/job.h"
 #include "work/plan_file.h"
 
 enum { PLAN_TEXT_MAX = 1 << 20, BRANCHES_MAX = 100, LIST_LIMIT = 50 };
@@ -16,11 +20,12 @@ enum { PLAN_TEXT_MAX = 1 << 20, BRANCHES_MAX = 100, LIST_LIMIT = 50 };
 static int check_agent(const char *backend, const char *profile, const char *sandbox, void *data,
 		       struct error *err)
 {
-	(void)profile;
-	(void)data;
-	if (!agent_backend_find(backend))
-		return error_set(err, ERR_UNSUPPORTED, "backend '%s' is not in this version; use script",
-				 backend);
+	const struct agent_backend *known = agent_backend_find(backend);
+	if (!known)
+		return error_set(err, ERR_UNSUPPORTED, "backend '%s' is not in this version", backend);
+	int code = spawning_check_agent(data, known, profile, err);
+	if (code)
+		return code;
 	if (sandbox && strcmp(sandbox, "none") != 0)
 		return error_set(err, ERR_UNSUPPORTED, "sandbox '%s' is not in this version", sandbox);
 	return 0;
@@ -36,17 +41,17 @@ static struct plan_source source_of(const struct op_call *call)
 				    .dir = op_text(call, "plan_dir"),
 				    .cwd = op_text(call, "dir"),
 				    .default_backend = "script",
-				    .check_agent = check_agent};
+				    .check_agent = check_agent,
+				    .data = call->core};
 }
 
 /* What a plan may ask for and this version cannot do is refused before anything is created, never ignored. */
 static int check_supported(const struct plan_file *plan, struct error *err)
 {
-	const char *what = plan->via == PLAN_VIA_PR	      ? "land.via: pr"
-			   : plan->review.present	      ? "review"
-			   : plan->land_push		      ? "land.push: true"
-			   : plan->push == PLAN_PUSH_BRANCHES ? "push: branches"
-							      : NULL;
+	const char *what = plan->via == PLAN_VIA_PR ? "land.via: pr"
+			   : plan->review.present   ? "review"
+			   : plan->land_push	    ? "land.push: true"
+						    : NULL;
 	if (!what)
 		return 0;
 	return error_hint(err, error_set(err, ERR_UNSUPPORTED, "'%s' is not in this version", what),
@@ -104,6 +109,31 @@ static int start_plan(struct op_call *call, const struct place *place, struct pl
 	return code;
 }
 
+static int handle_orchestrator(struct op_call *call, json_t **ret, struct error *err)
+{
+	(void)err;
+	struct store *s = call->store;
+	const char *self = call->caller->kind == CALLER_PEER ? call->caller->peer_id : NULL;
+	json_auto_t *peers =
+		peer_list(s, call->caller->kind == CALLER_PEER ? call->caller->circle : NULL, false);
+	json_auto_t *asks = ask_list(s, self);
+	json_auto_t *plans = plan_list(s, LIST_LIMIT);
+	*ret = json_pack("{s:O, s:O, s:o, s:O, s:I}", "peers", json_object_get(peers, "peers"), "asks",
+			 json_object_get(asks, "asks"), "jobs", job_counts(s), "plans",
+			 json_object_get(plans, "plans"), "waiting", (json_int_t)message_waiting(s, self));
+	return 0;
+}
+
+const struct op op_orchestrator_status = {
+	.name = "orchestrator_status",
+	.summary = "All at a glance: peers, open asks, jobs by state, plans.",
+	.params = (const struct op_param[]){{0}},
+	.result = "{\"peers\":[…],\"asks\":[…],\"jobs\",\"plans\":[…],\"waiting\"}",
+	.who = BY_LEADERS,
+	.tools = TOOL_ORCHESTRATOR,
+	.handle = handle_orchestrator,
+};
+
 static int handle_run(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct plan_source src = source_of(call);
@@ -146,6 +176,7 @@ const struct op op_plan_run = {
 		  "\"landed\",\"ready\",\"ejected\",\"failed\",\"commit\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_run,
 };
 
@@ -168,6 +199,7 @@ const struct op op_plan_status = {
 	.params = (const struct op_param[]){{"plan", OP_TEXT, 0, "the plan", 64, 0}, {0}},
 	.result = "{\"plan\",\"state\",\"tasks\":[…]} or {\"plans\":[…]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_status,
 };
 
@@ -335,6 +367,7 @@ const struct op op_land = {
 	.result = TRAIN_SHAPE,
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_land,
 };
 
@@ -360,5 +393,6 @@ const struct op op_train_status = {
 					    {0}},
 	.result = TRAIN_SHAPE,
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_train,
 };

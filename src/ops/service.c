@@ -100,7 +100,7 @@ static int handle_stop(struct op_call *call, json_t **ret, struct error *err)
 {
 	(void)err;
 	event_emit(call->store, "daemon.stopping", "daemon", NULL, NULL);
-	*ret = json_pack("{s:b}", "stopping", true);
+	*ret = json_pack("{s:b, s:I}", "stopping", true, "pid", (json_int_t)getpid());
 	return 0;
 }
 
@@ -108,7 +108,7 @@ const struct op op_stop = {
 	.name = "stop",
 	.summary = "Stop the daemon; agents go on, and everything is taken up again at the next start.",
 	.params = (const struct op_param[]){{0}},
-	.result = "{\"stopping\"}",
+	.result = "{\"stopping\",\"pid\"}",
 	.who = BY_HUMAN | BY_SERVICE,
 	.flags = OP_CHANGES | OP_LOCAL,
 	.handle = handle_stop,

@@ -2,16 +2,22 @@
 #ifndef OPS_SPAWNING_H
 #define OPS_SPAWNING_H
 
+#include "agent/agent.h"
 #include "ops/op.h"
 
 #define SPAWNING_PARAMS                                                                                      \
 	{"backend", OP_TEXT, 0, "the runtime to start", 32, 0},                                              \
 		{"profile", OP_TEXT, 0, "its launch settings", 64, 0},                                       \
 		{"circle", OP_TEXT, 0, "the circle it joins; by default the caller's", 64, 0},               \
+		{"role", OP_TEXT, 0, "agent, reviewer or orchestrator", 32, 0},                              \
 		{"message", OP_TEXT, OP_MULTILINE, "its first prompt", 65536, 0},                            \
 	{                                                                                                    \
 		"run", OP_TEXTS, OP_MULTILINE, "the argument array of a script", 200, 0                      \
 	}
+
+/* Whether an agent may be started with that profile (NULL: none); ERR_NOT_FOUND, ERR_UNSUPPORTED. */
+int spawning_check_agent(const struct core *core, const struct agent_backend *backend, const char *profile,
+			 struct error *err) _warn_unused_;
 
 struct spawning {
 	const char *path;

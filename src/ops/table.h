@@ -7,13 +7,19 @@
 
 #define OP_LIST(X)                                                                                           \
 	X(ack)                                                                                               \
+	X(answer)                                                                                            \
 	X(ask)                                                                                               \
+	X(ask_many)                                                                                          \
+	X(ask_many_result)                                                                                   \
 	X(asks)                                                                                              \
+	X(assign_peer)                                                                                       \
 	X(broadcast)                                                                                         \
 	X(config)                                                                                            \
 	X(dead_drop)                                                                                         \
 	X(dead_retry)                                                                                        \
 	X(decline)                                                                                           \
+	X(delivery_report)                                                                                   \
+	X(delivery_take)                                                                                     \
 	X(end_session)                                                                                       \
 	X(events)                                                                                            \
 	X(inbox)                                                                                             \
@@ -27,13 +33,16 @@
 	X(job_update)                                                                                        \
 	X(kill_peer)                                                                                         \
 	X(land)                                                                                              \
+	X(link_host)                                                                                         \
 	X(list_peers)                                                                                        \
 	X(notify_peer)                                                                                       \
+	X(orchestrator_status)                                                                               \
 	X(peer_terminal)                                                                                     \
 	X(plan_cancel)                                                                                       \
 	X(plan_run)                                                                                          \
 	X(plan_status)                                                                                       \
 	X(register_peer)                                                                                     \
+	X(session_event)                                                                                     \
 	X(set_description)                                                                                   \
 	X(show_peer)                                                                                         \
 	X(spawn_peer)                                                                                        \

@@ -341,6 +341,10 @@ static void test_D8_a_spawn_answers_with_a_confirmed_peer_or_a_typed_failure(voi
 		json_auto_t *params = spawn_params();
 		struct op_call call = {.op = op_find("spawn_peer"), .caller = &c[HUMAN], .params = params};
 		assert_int_equal(run(r, &call, &answer, &err), OP_PARKED);
+		assert_string_equal(call.work_kind, "repo.describe"); /* whose branch it is */
+		call.work_result =
+			json_pack("{s:{s:s, s:s}}", "error", "code", "not_found", "message", "no repository");
+		assert_int_equal(run(r, &call, &answer, &err), OP_PARKED);
 		autofree char *topic = xasprintf("effect:%lld", (long long)rig_effect(r, "spawn", NULL)->id);
 		assert_string_equal(call.topic, topic);
 		assert_int_equal(run(r, &call, &answer, &err),

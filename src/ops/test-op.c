@@ -10,6 +10,11 @@ static const struct {
 } s8[] = {
 	{"ack", KNOWN},
 	{"ask", ANYONE}, /* an unknown caller sends as `unknown` (I2) */
+	{"answer", KNOWN},
+	{"ask_many", KNOWN},
+	{"ask_many_result", KNOWN}, /* the asker only: see mesh */
+	{"assign_peer", "----SH"},
+	{"orchestrator_status", LEADERS},
 	{"asks", ANYONE},
 	{"broadcast", KNOWN},
 	{"config", ANYONE}, /* reads it; nothing writes it but the human's editor */
@@ -17,6 +22,8 @@ static const struct {
 	{"dead_retry", KNOWN},
 	{"decline", KNOWN},
 	{"end_session", KNOWN},
+	{"delivery_report", KNOWN}, /* messages to oneself only */
+	{"delivery_take", KNOWN},   /* a peer only */
 	{"events", ANYONE},
 	{"inbox", KNOWN},
 	{"inbox_confirm", KNOWN},
@@ -29,6 +36,7 @@ static const struct {
 	{"job_update", KNOWN}, /* own job: see below */
 	{"kill_peer", KNOWN},  /* own children: see below */
 	{"land", LEADERS},
+	{"link_host", ANYONE}, /* by the credentials of its socket */
 	{"list_peers", ANYONE},
 	{"notify_peer", ANYONE},
 	{"peer_terminal", KNOWN},
@@ -36,6 +44,7 @@ static const struct {
 	{"plan_run", LEADERS},
 	{"plan_status", ANYONE},
 	{"register_peer", ANYONE}, /* how an agent becomes known */
+	{"session_event", ANYONE}, /* how an agent becomes known */
 	{"set_description", KNOWN},
 	{"show_peer", ANYONE},
 	{"spawn_peer", LEADERS},

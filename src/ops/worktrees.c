@@ -9,6 +9,7 @@
 #include "ops/place.h"
 #include "ops/spawning.h"
 #include "ops/table.h"
+#include "ops/worktrees.h"
 
 static json_t *one_branch(const struct op_call *call)
 {
@@ -99,7 +100,7 @@ static int begin_new(struct op_call *call, struct error *err)
 	return code;
 }
 
-static int handle_create(struct op_call *call, json_t **ret, struct error *err)
+int worktree_make(struct op_call *call, json_t **ret, struct error *err)
 {
 	int code = call->state ? 0 : begin_new(call, err);
 	if (code)
@@ -130,7 +131,8 @@ const struct op op_worktree_create = {
 	.result = "{\"branch\",\"path\",\"base\",\"base_commit\",\"peer\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
-	.handle = handle_create,
+	.tools = TOOL_ORCHESTRATOR,
+	.handle = worktree_make,
 };
 
 static json_t *list_args(struct op_call *call, const struct place *place, const char *target)
@@ -222,6 +224,7 @@ const struct op op_worktree_list = {
 		  "\"untracked\",\"ahead\","
 		  "\"behind\",\"landed\",\"peer\",\"locked\",\"conflicts\"}]}",
 	.who = BY_ANYONE,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,
 };
 
@@ -376,7 +379,8 @@ const struct op op_worktree_remove = {
 	.result = "{\"removed\":[{\"branch\",\"path\",\"trash\",\"branch_deleted\"}],"
 		  "\"kept\":[{\"branch\",\"facts\",\"reason\"}]}",
 	.who = BY_LEADERS,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES,
+	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_remove,
 };
 

@@ -220,7 +220,10 @@ void trash_set_state(struct store *s, const char *trash_id, const char *state)
 void branch_own(struct store *s, const char *repo_id, const char *branch, const char *peer_id)
 {
 	(void)db_run(s,
-		     "INSERT OR IGNORE INTO branch_owner (repo_id, branch, peer_id, since) VALUES (?,?,?,?)",
+		     "INSERT INTO branch_owner (repo_id, branch, peer_id, since) VALUES (?,?,?,?)"
+		     " ON CONFLICT DO UPDATE SET peer_id = excluded.peer_id, since = excluded.since"
+		     " WHERE NOT EXISTS (SELECT 1 FROM peer WHERE peer.peer_id = branch_owner.peer_id AND "
+		     "live = 1)",
 		     "sssi", repo_id, branch, peer_id, store_now(s));
 }
 

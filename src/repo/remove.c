@@ -6,11 +6,15 @@
 #include "repo/remove.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/timeval.h"
+#include "os/env.h"
+#include "os/proc.h"
 #include "repo/facts.h"
 #include "repo/keep.h"
 #include "repo/trash.h"
@@ -28,6 +32,8 @@ struct removal {
 #define REMOVAL_INIT ((struct removal){.t = TRASH_INIT})
 
 enum { REASON_MAX = 16 << 10 };
+
+#define LEAVING_LIMIT (15 * USEC_PER_SEC)
 
 static void removal_release(struct removal *m)
 {
@@ -319,12 +325,31 @@ static int remove_by_facts(struct removal *m, json_t **ret, struct error *err)
 	return move_and_look_again(m, ret, err);
 }
 
+/* Waits until the processes in a folder that were told to end have done so; what the facts say decides. */
+static void wait_for_leavers(const struct removal *m)
+{
+	usec_t end = os_monotonic() + LEAVING_LIMIT;
+	for (usec_t now = os_monotonic(); now < end; now = os_monotonic()) {
+		pid_t pid = 0;
+		struct proc_stat st;
+		autoclose int fd = -1;
+		if (proc_uses_dir(m->q.path, m->q.except, m->q.n_except, &pid) != TRUTH_YES)
+			return;
+		if (proc_stat(pid, &st, NULL) || proc_pidfd(pid, st.start_time, &fd, NULL))
+			continue; /* it has ended meanwhile */
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		(void)poll(&p, 1, (int)((end - now) / USEC_PER_MSEC) + 1);
+	}
+}
+
 int repo_remove(const json_t *args, json_t **ret, struct error *err)
 {
 	_cleanup_(removal_release) struct removal m = REMOVAL_INIT;
 	int r = parse(args, &m, err);
 	if (r)
 		return r;
+	if (json_bool(args, "leaving", false))
+		wait_for_leavers(&m);
 	switch (m.t.phase) {
 	case TRASH_REMOVED:
 		*ret = finish(&m.t);

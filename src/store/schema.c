@@ -176,4 +176,28 @@ static const char initial[] =
 	"subject TEXT NOT NULL, plan_id TEXT, data TEXT) STRICT;"
 	"CREATE INDEX event_plan ON event(plan_id, id) WHERE plan_id IS NOT NULL;";
 
-const char *const schema_migrations[] = {initial, NULL};
+static const char sessions[] =
+	/* the runtime's own id of a session; `hosted`: its process hosts several, which the id tells apart
+	   (I3) */
+	"ALTER TABLE session ADD COLUMN key TEXT;"
+	"ALTER TABLE session ADD COLUMN pane TEXT;" /* where its hook says that it runs */
+	"ALTER TABLE session ADD COLUMN hosted INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX session_key ON session(key) WHERE key IS NOT NULL;"
+	/* whether its hooks call us: what they carry reaches it at its turn boundaries */
+	"ALTER TABLE peer ADD COLUMN hooked INTEGER NOT NULL DEFAULT 0;"
+	/* ways into sessions that are open; emptied at each start of the daemon, which holds their ends */
+	"CREATE TABLE transport (peer_id TEXT NOT NULL REFERENCES peer, name TEXT NOT NULL, attached_at "
+	"INTEGER NOT NULL, "
+	"PRIMARY KEY (peer_id, name)) STRICT, WITHOUT ROWID;"
+	/* one question to many (A6), and whether its recipient was reminded at the end of a turn (A3) */
+	"ALTER TABLE question ADD COLUMN parent TEXT;"
+	"ALTER TABLE question ADD COLUMN reminded INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE question_parent (parent_id TEXT PRIMARY KEY, from_peer TEXT, text TEXT NOT NULL, "
+	"refused TEXT NOT "
+	"NULL, opened_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX question_of_parent ON question(parent) WHERE parent IS NOT NULL;"
+	/* the first prompt that a start carries, and why it came to nothing (D8) */
+	"ALTER TABLE spawn ADD COLUMN message_id TEXT;"
+	"ALTER TABLE spawn ADD COLUMN failure TEXT;";
+
+const char *const schema_migrations[] = {initial, sessions, NULL};

@@ -1,0 +1,235 @@
+/* Agents' sessions; see session.h. */
+#include "flow/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "flow/brief.h"
+#include "flow/effects.h"
+#include "mesh/deliver.h"
+#include "repo/registry.h"
+
+enum { PULL_MAX = 10, TEXT_MAX = 256 << 10 };
+
+/* --- where a session works --- */
+
+void session_place(struct store *s, const char *path, char **ret_repo, char **ret_branch)
+{
+	*ret_repo = *ret_branch = NULL;
+	if (!path)
+		return;
+	autoquery q = db_query(s, "SELECT repo_id, branch FROM worktree WHERE path = ? AND state = 'live'",
+			       "s", path);
+	if (!query_next(&q))
+		return;
+	*ret_repo = query_dup(&q, 0);
+	*ret_branch = query_dup(&q, 1);
+}
+
+void session_take_note(struct store *s, const json_t *there)
+{
+	const char *branch = json_str(there, "branch");
+	char repo_id[ID_SIZE], id[ID_SIZE];
+	autoworktree w = {0};
+	if (!json_bool(there, "linked", false) || !branch)
+		return;
+	repo_register(s, there, repo_id);
+	if (!worktree_of_branch(s, repo_id, branch, &w))
+		worktree_adopt(s, repo_id, there, id);
+}
+
+/* --- hooks --- */
+
+static void add_messages(struct strbuf *out, const json_t *messages)
+{
+	size_t i;
+	const json_t *m;
+	json_array_foreach(messages, i, m) strbuf_addstr(out, json_str(m, "text"));
+}
+
+/* What hooks have to carry, as there is no native way. */
+static void add_pulled(struct core *core, const struct peer_ref *peer, struct strbuf *out)
+{
+	json_auto_t *messages = deliver_pull(core->store, peer->peer_id, PULL_MAX);
+	add_messages(out, messages);
+}
+
+static void on_start(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+		     struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)e;
+	(void)carry_on;
+	brief(core->store, peer->peer_id, context);
+}
+
+static void on_prompt(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+		      struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)carry_on;
+	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
+	add_pulled(core, peer, context);
+	brief_open_asks(core->store, peer->peer_id, 0, context);
+}
+
+static void on_tool_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+			struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)e;
+	(void)carry_on;
+	add_pulled(core, peer, context);
+}
+
+/* The turn's end. What waits is read in the same turn; else each open ask, and a job that nobody has ended,
+ * is recalled, once in a turn so that it ends (A3, J4). */
+static void on_turn_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+			struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)context;
+	deliver_settle(core->store, peer->peer_id, "the turn ended, and it was not seen to be read");
+	add_pulled(core, peer, carry_on);
+	if (carry_on->len || e->continued)
+		return;
+	brief_open_asks(core->store, peer->peer_id, BRIEF_ONCE, carry_on);
+	brief_open_job(core->store, peer->peer_id, carry_on);
+}
+
+static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+			   struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)context;
+	(void)carry_on;
+	/* The process goes on with a new session: the same peer (I3). */
+	if (e->source && (strcmp(e->source, "clear") == 0 || strcmp(e->source, "resume") == 0))
+		return;
+	(void)peer_offline(core->store, peer->peer_id, CAUSE_SESSION_END, NULL); /* or it is already */
+}
+
+static const struct {
+	void (*run)(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+		    struct strbuf *context, struct strbuf *carry_on);
+	enum turn_state turn; /* TURN_NONE: as it is */
+} handlers[AGENT_EVENT_MAX_] = {
+	[AGENT_SESSION_START] = {on_start, TURN_NONE},	   [AGENT_PROMPT] = {on_prompt, TURN_WORKING},
+	[AGENT_TOOL_END] = {on_tool_end, TURN_WORKING},	   [AGENT_TURN_END] = {on_turn_end, TURN_IDLE},
+	[AGENT_AWAITS] = {NULL, TURN_AWAITING_INPUT},	   [AGENT_COMPACTS] = {NULL, TURN_WORKING},
+	[AGENT_SESSION_END] = {on_session_end, TURN_NONE},
+};
+
+void session_event(struct core *core, const struct peer_ref *peer, const struct session_event *event,
+		   json_t **ret)
+{
+	autostrbuf context = STRBUF_INIT(TEXT_MAX), carry_on = STRBUF_INIT(TEXT_MAX);
+	if (event->event != AGENT_SESSION_END)
+		peer_set_hooked(core->store, peer->peer_id);
+	deliver_confirm_pulled(core->store, peer->peer_id);
+	if (handlers[event->event].run)
+		handlers[event->event].run(core, peer, event, &context, &carry_on);
+	enum turn_state turn = carry_on.len ? TURN_WORKING : handlers[event->event].turn;
+	if (turn)
+		(void)!peer_set_turn_state(core->store, peer->peer_id, turn,
+					   NULL); /* it may have gone meanwhile */
+	*ret = json_object();
+	json_set_str(*ret, "context", context.len ? strbuf_str(&context) : NULL);
+	json_set_str(*ret, "carry_on", carry_on.len ? strbuf_str(&carry_on) : NULL);
+}
+
+/* --- sessions that others tell of --- */
+
+static enum turn_state turn_of(enum agent_turn turn)
+{
+	static const enum turn_state turns[] = {[AGENT_TURN_IDLE] = TURN_IDLE,
+						[AGENT_TURN_WORKING] = TURN_WORKING,
+						[AGENT_TURN_AWAITS] = TURN_AWAITING_INPUT};
+	return turns[turn];
+}
+
+static bool is_peer_already(struct core *core, const struct session_found *found, struct peer_ref *ret)
+{
+	autofree char *id =
+		db_text(core->store,
+			"SELECT peer_id FROM session WHERE pid = ? AND start_time = ? AND boot_id = ?"
+			" AND kind = 'agent' AND ended_at IS NULL LIMIT 1",
+			"iis", found->pid, found->start_time, store_boot_id(core->store));
+	return id && peer_find(core->store, id, ret);
+}
+
+void session_found(struct core *core, const struct session_found *found)
+{
+	struct peer_ref peer;
+	if (!found->key || !found->path)
+		return;
+	if (!found->hosted && is_peer_already(core, found, &peer)) {
+		if (!db_int(core->store, 0, "SELECT hooked FROM peer WHERE peer_id = ?", "s", peer.peer_id))
+			(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
+		return;
+	}
+	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", found->backend, "key",
+				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
+				 (json_int_t)found->start_time, "turn", (int)found->turn);
+	json_set_str(args, "inside", found->inside);
+	json_object_set_new(args, "hosted", json_boolean(found->hosted));
+	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
+}
+
+/* A terminal of ours runs one agent: whatever sessions its own app server opens are that peer's. */
+static bool is_shared(struct store *s, const char *inside, const char *backend)
+{
+	return !inside ||
+	       !db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND backend = ?", "ss", inside, backend);
+}
+
+static void register_found(struct core *core, const json_t *args)
+{
+	struct store *s = core->store;
+	const char *path = json_str(args, "dir"), *inside = json_str(args, "inside");
+	const char *backend = json_str(args, "backend");
+	bool hosted = json_bool(args, "hosted", false);
+	autofree char *repo = NULL;
+	autofree char *branch = NULL;
+	struct peer_ref peer;
+	autoerror err = {0};
+	session_place(s, path, &repo, &branch);
+	struct peer_spec spec = {.backend = backend, .path = path, .branch = branch, .repo_id = repo};
+	struct peer_process process = {.kind = SESSION_AGENT,
+				       .pid = (pid_t)json_int(args, "pid", 0),
+				       .start_time = (uint64_t)json_int(args, "start_time", 0),
+				       .key = json_str(args, "key"),
+				       .hosted = hosted && is_shared(s, inside, backend),
+				       .inside = inside};
+	if (peer_register(s, &process, &spec, &peer, &err))
+		return; /* a session that cannot be a peer stays out of the mesh */
+	if (repo && branch)
+		branch_own(s, repo, branch, peer.peer_id);
+	const struct agent_backend *table = agent_backend_find(backend);
+	if (hosted && table && table->link)
+		transport_attach(s, peer.peer_id, transport_find(table->link->transport));
+	session_turn(core, process.pid, (int64_t)process.start_time, process.key,
+		     (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));
+}
+
+void session_located(struct core *core, const char *subject, bool ok, const json_t *result)
+{
+	autofree char *text =
+		db_text(core->store,
+			"SELECT args FROM outbox WHERE kind = ? AND subject = ? ORDER BY id DESC LIMIT 1",
+			"ss", flow_effects[EFFECT_SESSION_LOCATE].kind.name, subject);
+	json_auto_t *args = text ? json_loads(text, 0, NULL) : NULL;
+	if (!args)
+		return;
+	if (ok && json_str(result, "path")) {
+		session_take_note(core->store, result);
+		json_set_str(args, "dir", json_str(result, "path"));
+	}
+	register_found(core, args);
+}
+
+void session_turn(struct core *core, int64_t pid, int64_t start_time, const char *key, enum agent_turn turn)
+{
+	struct peer_ref peer;
+	if (!peer_of_session(core->store, (pid_t)pid, (uint64_t)start_time, key, &peer))
+		return;
+	if (turn == AGENT_TURN_IDLE)
+		deliver_confirm_pulled(core->store, peer.peer_id);
+	(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(turn), NULL); /* or it has gone */
+}

@@ -1,0 +1,315 @@
+/* Tests of agents' sessions: what their hooks' events do, what the model is told, and hosted sessions. */
+#include "flow/session.h"
+
+#include "flow/brief.h"
+#include "flow/testing.h"
+#include "mesh/ask.h"
+#include "mesh/message.h"
+#include "mesh/deliver.h"
+#include "work/job.h"
+
+static json_t *event(struct rig *r, const struct peer_ref *peer, const struct session_event *e)
+{
+	json_t *answer = NULL;
+	session_event(&r->core, peer, e, &answer);
+	rig_turn(r);
+	return answer;
+}
+
+static json_t *simple(struct rig *r, const struct peer_ref *peer, enum agent_event kind)
+{
+	struct session_event e = {.event = kind};
+	return event(r, peer, &e);
+}
+
+static void assert_turn(struct rig *r, const struct peer_ref *peer, const char *state)
+{
+	json_auto_t *now = peer_to_json(r->s, peer->peer_id);
+	assert_string_equal(json_str(now, "turn_state"), state);
+}
+
+static char *asks(struct rig *r, const struct peer_ref *from, const struct peer_ref *to, const char *text)
+{
+	struct caller caller = world_caller(from);
+	struct ask_new ask = {.to = to->peer_id, .text = text};
+	json_auto_t *answer = NULL;
+	autoerror err = {0};
+	world_check(ask_open(r->s, &r->core.limits, &caller, &ask, &answer, &err), &err);
+	return xstrdup(json_str(answer, "correlation_id"));
+}
+
+static void test_turn_states_follow_the_hooks(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref peer = world_agent(r->w, "a", NULL, NULL);
+	static const struct {
+		enum agent_event event;
+		const char *turn;
+	} steps[] = {{AGENT_SESSION_START, "idle"},    {AGENT_PROMPT, "working"},
+		     {AGENT_AWAITS, "awaiting_input"}, {AGENT_TOOL_END, "working"},
+		     {AGENT_COMPACTS, "working"},      {AGENT_TURN_END, "idle"}};
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		json_decref(simple(r, &peer, steps[i].event));
+		assert_turn(r, &peer, steps[i].turn);
+	}
+}
+
+static void test_I3_clear_and_compact_keep_the_peer_and_an_end_ends_it(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref peer = world_agent(r->w, "a", NULL, NULL), now;
+	static const char *const sources[] = {"clear", "resume"};
+	for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct session_event end = {.event = AGENT_SESSION_END, .source = sources[i]};
+		json_decref(event(r, &peer, &end));
+		assert_true(peer_find(r->s, peer.peer_id, &now) && now.online);
+	}
+	json_decref(simple(r, &peer, AGENT_COMPACTS));
+	json_decref(simple(r, &peer, AGENT_SESSION_END));
+	assert_true(peer_find(r->s, peer.peer_id, &now) && !now.live);
+	assert_int_equal(now.cause, CAUSE_SESSION_END);
+}
+
+static void test_A3_open_asks_are_shown_at_each_boundary_until_closed(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	autofree char *id = asks(r, &a, &b, "which endpoints?\nsecond line");
+	/* It comes with the prompt, by the hook; as long as nothing proves that it was read it is not
+	 * recalled. */
+	json_auto_t *first = simple(r, &b, AGENT_PROMPT);
+	assert_non_null(strstr(json_str(first, "context"), "which endpoints?"));
+	assert_null(strstr(json_str(first, "context"), "Open asks"));
+	json_auto_t *second = simple(r, &b, AGENT_TURN_END);
+	assert_non_null(strstr(json_str(second, "carry_on"), id));
+	assert_null(strstr(json_str(second, "carry_on"), "second line")); /* compactly */
+	assert_turn(r, &b, "working");
+	/* Once at the end of a turn: it must be able to end. */
+	json_auto_t *third = simple(r, &b, AGENT_TURN_END);
+	assert_null(json_str(third, "carry_on"));
+	/* At each prompt, and after a compaction with the rest. */
+	json_auto_t *fourth = simple(r, &b, AGENT_PROMPT);
+	assert_non_null(strstr(json_str(fourth, "context"), id));
+	struct session_event compacted = {.event = AGENT_SESSION_START, .source = "compact"};
+	json_auto_t *brief_again = event(r, &b, &compacted);
+	assert_non_null(strstr(json_str(brief_again, "context"), id));
+	json_auto_t *closed = NULL;
+	struct caller by = world_caller(&b);
+	assert_int_equal(ask_ack(r->s, &r->core.limits, &by, id, NULL, &closed, NULL), 0);
+	json_auto_t *last = simple(r, &b, AGENT_PROMPT);
+	assert_null(json_str(last, "context"));
+}
+
+static void test_A3_a_turn_that_was_kept_going_is_not_kept_again(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	free(asks(r, &a, &b, "?"));
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	struct session_event again = {.event = AGENT_TURN_END, .continued = true};
+	json_auto_t *end = event(r, &b, &again);
+	assert_null(json_str(end, "carry_on"));
+}
+
+static void test_J4_a_job_that_nobody_has_ended_is_recalled(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref b = world_agent(r->w, "b", NULL, NULL);
+	struct job_spec spec = {.title = "t", .peer_id = b.peer_id, .max_attempts = 1};
+	char id[ID_SIZE];
+	int64_t attempt, fence;
+	autoerror err = {0};
+	world_check(job_create(r->s, &spec, id, &err), &err);
+	world_check(job_claim(r->s, id, b.peer_id, JOB_RUNNING, &attempt, &fence, &err), &err);
+	json_auto_t *end = simple(r, &b, AGENT_TURN_END);
+	assert_non_null(strstr(json_str(end, "carry_on"), id));
+	struct job_change waits = {.state = JOB_AWAITING_INPUT};
+	world_check(job_update(r->s, id, fence, &waits, &err), &err);
+	json_auto_t *quiet = simple(r, &b, AGENT_TURN_END);
+	assert_null(json_str(quiet, "carry_on"));
+}
+
+static void test_messages_shown_in_a_prompt_are_consumed(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	autofree char *id = asks(r, &a, &b, "native");
+	transport_attach(r->s, b.peer_id, transport_find("claude-inbox"));
+	json_auto_t *taken = deliver_take(r->s, b.peer_id, transport_find("claude-inbox"), 10);
+	json_auto_t *shown = json_pack("[s]", id);
+	struct session_event prompt = {.event = AGENT_PROMPT, .shown = shown};
+	json_auto_t *answer = event(r, &b, &prompt);
+	json_auto_t *message = message_to_json(r->s, id);
+	assert_string_equal(json_str(message, "step"), "consumed");
+	/* D4: what a native way carries is not carried again. */
+	const char *context = json_str(answer, "context");
+	assert_true(!context || !strstr(context, "<coppice-message"));
+}
+
+static void test_the_brief_stays_under_400_tokens(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref self = {0}, other = {0};
+	autofree char *long_name = xasprintf("feat/%0150d", 7);
+	for (int i = 0; i < 12; i++) {
+		other = world_agent(r->w, long_name, NULL, NULL);
+		(void)!peer_describe(
+			r->s, other.peer_id,
+			"a very long description that goes on and on, with <tags> and \x1b[31m colours",
+			NULL);
+	}
+	self = world_agent(r->w, long_name, NULL, NULL);
+	for (int i = 0; i < 9; i++) {
+		autofree char *id = asks(r, &other, &self,
+					 "a question that is quite long indeed, longer than what is shown");
+		(void)db_run(r->s, "UPDATE message SET step = 'consumed' WHERE id = ?", "s", id);
+		struct job_spec spec = {.title = "a job with a long title that goes on",
+					.peer_id = self.peer_id};
+		char job[ID_SIZE];
+		assert_int_equal(job_create(r->s, &spec, job, NULL), 0);
+	}
+	autostrbuf out = STRBUF_INIT(64 << 10);
+	brief(r->s, self.peer_id, &out);
+	/* four bytes a token is what English text comes to */
+	assert_in_range(out.len / 4, 100, 400);
+	assert_null(strchr(strbuf_str(&out), '\x1b'));
+	assert_null(strstr(strbuf_str(&out), "<tags>"));
+}
+
+static void test_the_brief_tells_who_and_what(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref other = world_agent(r->w, "feat/b", NULL, NULL);
+	struct peer_spec spec = {.name = "feat/a",
+				 .backend = "codex",
+				 .path = "/src/app-feat-a",
+				 .branch = "feat/a",
+				 .repo_id = r->repo,
+				 .trusted = true};
+	struct peer_process process = {.kind = SESSION_AGENT, .pid = 4321, .start_time = 5};
+	struct peer_ref self;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &process, &spec, &self, &err), &err);
+	branch_own(r->s, r->repo, "feat/a", self.peer_id);
+	autostrbuf out = STRBUF_INIT(64 << 10);
+	brief(r->s, self.peer_id, &out);
+	static const char *const says[] = {"You are the peer feat/a", "You own branch feat/a",
+					   "feat/b (claude-code)", "ack closes"};
+	for (size_t i = 0; i < ARRAY_SIZE(says); i++)
+		assert_non_null(strstr(strbuf_str(&out), says[i]));
+	(void)other;
+}
+
+/* --- sessions that one process hosts --- */
+
+static struct session_found hosted(const char *key, const char *path)
+{
+	return (struct session_found){
+		.backend = "codex", .key = key, .path = path, .pid = 777, .start_time = 7, .hosted = true};
+}
+
+static void locate(struct rig *r, const char *branch, const char *path)
+{
+	json_t *there = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:s}", "common_dir", "/src/app/.git",
+				  "main", "/src/app", "name", "app", "linked", 1, "branch", branch, "path",
+				  path, "git_dir", "/src/app/.git/worktrees/x");
+	rig_finish(r, rig_effect(r, "session.locate", NULL), true, there);
+}
+
+static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-b");
+	session_found(&r->core, &one);
+	rig_turn(r);
+	locate(r, "feat/a", "/src/app-a");
+	rig_turn(r);
+	session_found(&r->core, &two);
+	rig_turn(r);
+	locate(r, "feat/b", "/src/app-b");
+	rig_turn(r);
+	struct proc_chain chain = {.n = 2, .complete = true};
+	chain.at[0] = (struct proc_stat){.pid = 900, .ppid = 777, .start_time = 90, .sid = 777};
+	chain.at[1] = (struct proc_stat){.pid = 777, .ppid = 1, .start_time = 7, .sid = 777};
+	static const struct {
+		const char *session, *name;
+		enum caller_kind kind;
+	} cases[] = {{"thread-1", "feat/a", CALLER_PEER},
+		     {"thread-2", "feat/b", CALLER_PEER},
+		     {"thread-3", "unknown", CALLER_UNKNOWN},
+		     {NULL, "unknown", CALLER_UNKNOWN}};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct identity_evidence evidence = {.session = cases[i].session, .marked = TRUTH_NO};
+		struct caller caller;
+		identity_resolve(r->s, &chain, &evidence, &caller);
+		assert_int_equal(caller.kind, cases[i].kind);
+		assert_string_equal(caller.name, cases[i].name);
+	}
+	/* The key alone proves nothing: another process that names it is nobody. */
+	chain.at[1].start_time = 8;
+	struct identity_evidence forged = {.session = "thread-1", .marked = TRUTH_NO};
+	struct caller caller;
+	identity_resolve(r->s, &chain, &forged, &caller);
+	assert_int_not_equal(caller.kind, CALLER_PEER);
+}
+
+static void test_the_first_live_peer_of_a_linked_worktree_owns_its_branch(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = hosted("thread-1", "/src/app-a"), two = hosted("thread-2", "/src/app-a");
+	struct session_found *both[] = {&one, &two};
+	for (size_t i = 0; i < 2; i++) {
+		session_found(&r->core, both[i]);
+		rig_turn(r);
+		locate(r, "feat/a", "/src/app-a");
+		rig_turn(r);
+	}
+	struct peer_ref first, second;
+	assert_true(peer_of_session(r->s, 777, 7, "thread-1", &first));
+	assert_true(peer_of_session(r->s, 777, 7, "thread-2", &second));
+	assert_string_equal(first.name, "feat/a");
+	assert_string_equal(second.name, "feat/a~2"); /* I6: two in one folder */
+	autofree char *owner = db_text(r->s, "SELECT peer_id FROM branch_owner WHERE branch = 'feat/a'", "");
+	assert_string_equal(owner, first.peer_id);
+	assert_true(peer_session_gone(r->s, 777, 7, "thread-1"));
+	rig_turn(r);
+	assert_true(peer_find(r->s, first.peer_id, &first) && !first.live);
+	assert_true(peer_find(r->s, second.peer_id, &second) && second.live);
+}
+
+static void test_I3_a_resumed_session_is_the_peer_that_it_was(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "a", .backend = "claude-code", .path = "/src/a"};
+	struct peer_process before = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_process after = {.kind = SESSION_AGENT, .pid = 60, .start_time = 6, .key = "session-1"};
+	struct peer_process other = {.kind = SESSION_AGENT, .pid = 70, .start_time = 7, .key = "session-2"};
+	struct peer_ref first, again, third;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &before, &spec, &first, &err), &err);
+	/* As long as the peer is there, nobody takes it over. */
+	world_check(peer_register(r->s, &other, &spec, &third, &err), &err);
+	assert_string_not_equal(third.peer_id, first.peer_id);
+	(void)peer_process_gone(r->s, 50, 5, NULL);
+	world_check(peer_register(r->s, &after, &spec, &again, &err), &err);
+	assert_string_equal(again.peer_id, first.peer_id);
+	assert_true(again.epoch > first.epoch);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		rig_test(test_turn_states_follow_the_hooks),
+		rig_test(test_I3_clear_and_compact_keep_the_peer_and_an_end_ends_it),
+		rig_test(test_A3_open_asks_are_shown_at_each_boundary_until_closed),
+		rig_test(test_A3_a_turn_that_was_kept_going_is_not_kept_again),
+		rig_test(test_J4_a_job_that_nobody_has_ended_is_recalled),
+		rig_test(test_messages_shown_in_a_prompt_are_consumed),
+		rig_test(test_the_brief_stays_under_400_tokens),
+		rig_test(test_the_brief_tells_who_and_what),
+		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
+		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
+		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,226 @@
+/* The session; see session.h. */
+#include "mcp/session.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "os/file.h"
+#include "os/proc.h"
+
+struct mcp_session {
+	struct mcp_link *link;
+	const struct mcp_place *place;
+	enum mcp_set chosen, known; /* MCP_SET_BY_ROLE: not */
+	void (*settled)(void *data);
+	void *data;
+	bool begun, registered;
+	const struct agent_backend *backend;
+	struct mcp_call *call; /* of the greeting */
+};
+
+/* --- the place --- */
+
+static char *variable(const char *name)
+{
+	const char *value = getenv(name);
+	return value && *value ? xstrdup(value) : NULL;
+}
+
+/* What was named, else what the runtime says, else where we are. */
+static char *find_folder(const char *dir)
+{
+	char here[PATH_MAX];
+	const char *current = getcwd(here, sizeof(here));
+	autofree char *project = variable("CLAUDE_PROJECT_DIR");
+	if (dir && (!current || strcmp(dir, current) != 0))
+		return xstrdup(dir);
+	if (project && *project == '/')
+		return TAKE_PTR(project);
+	return xstrdup(current ? current : "/");
+}
+
+void mcp_place_find(const char *dir, struct mcp_place *ret)
+{
+	const char *out = getenv("COPPICE");
+	*ret = (struct mcp_place){
+		.folder = find_folder(dir),
+		.session = variable("CLAUDE_CODE_SESSION_ID"),
+		.circle = variable("COPPICE_CIRCLE"),
+		.in_peer = getenv("COPPICE_PEER") != NULL,
+		.kept_out = out && strcmp(out, "0") == 0,
+		.backend_of = agent_backend_of_client,
+	};
+}
+
+void mcp_place_release(struct mcp_place *place)
+{
+	free(place->folder);
+	free(place->session);
+	free(place->circle);
+	*place = (struct mcp_place){0};
+}
+
+static bool has_name(pid_t pid, const char *const *names)
+{
+	autofree char *path = xasprintf("/proc/%d/comm", (int)pid);
+	autostrbuf comm = STRBUF_INIT(64);
+	if (file_read(path, &comm, NULL) != 0)
+		return false;
+	size_t len = strcspn(strbuf_str(&comm), "\n");
+	for (; names && *names; names++)
+		if (strlen(*names) == len && memcmp(*names, comm.buf, len) == 0)
+			return true;
+	return false;
+}
+
+pid_t mcp_agent_process(const char *const *names)
+{
+	struct proc_chain chain;
+	if (proc_chain(getpid(), &chain, NULL) != 0)
+		return getppid();
+	for (size_t i = 1; i < chain.n; i++)
+		if (has_name(chain.at[i].pid, names))
+			return chain.at[i].pid;
+	return getppid();
+}
+
+/* --- the greeting --- */
+
+static void ask(struct mcp_session *s, const char *op, unsigned flags, json_t *args, mcp_answer_fn answered)
+{
+	struct mcp_request request = {.op = op, .args = args, .flags = flags | MCP_GREETS};
+	s->call = mcp_link_call(s->link, &request, answered, s);
+	json_decref(args);
+}
+
+static void end_greeting(struct mcp_session *s)
+{
+	mcp_link_greeted(s->link);
+	s->settled(s->data);
+}
+
+static void know_role(struct mcp_session *s, const json_t *self)
+{
+	const char *role = json_str(self, "role");
+	bool named = role && strcmp(role, "unknown") != 0;
+	/* What runs in an agent, or in what Coppice started, is a worker until it is known to be more. */
+	s->known = named || (!s->backend && !s->place->in_peer) ? mcp_set_of_role(role) : MCP_SET_WORKER;
+}
+
+static void on_whoami(void *data, json_t *answer, const struct error *err)
+{
+	struct mcp_session *s = data;
+	s->call = NULL;
+	if (!err)
+		know_role(s, answer);
+	end_greeting(s);
+}
+
+static void on_registered(void *data, json_t *answer, const struct error *err)
+{
+	struct mcp_session *s = data;
+	s->call = NULL;
+	s->registered = !err;
+	if (err && err->code != ERR_NO_DAEMON) {
+		ask(s, "whoami", 0, NULL, on_whoami);
+		return;
+	}
+	if (!err)
+		know_role(s, answer);
+	end_greeting(s);
+}
+
+/* Which of the hosted sessions a call comes from is told by the call itself. */
+static void on_hosted(void *data, json_t *answer, const struct error *err)
+{
+	struct mcp_session *s = data;
+	(void)answer;
+	s->call = NULL;
+	if (!err || err->code != ERR_NO_DAEMON)
+		s->known = MCP_SET_WORKER;
+	end_greeting(s);
+}
+
+static void register_peer(struct mcp_session *s, pid_t pid)
+{
+	json_t *args = json_pack("{s:s, s:i}", "backend", s->backend->name, "pid", (int)pid);
+	json_set_str(args, "path", s->place->folder);
+	if (s->place->session)
+		json_set_str(args, "session", s->place->session);
+	if (s->place->circle)
+		json_set_str(args, "circle", s->place->circle);
+	ask(s, "register_peer", MCP_CHANGES, args, on_registered);
+}
+
+void mcp_session_greet(struct mcp_session *s)
+{
+	mcp_link_cancel(TAKE_PTR(s->call)); /* of a daemon that was lost meanwhile */
+	if (!s->backend) {
+		ask(s, "whoami", 0, NULL, on_whoami);
+		return;
+	}
+	pid_t pid = mcp_agent_process(s->backend->process_names);
+	autofree char *socket = s->backend->link_socket ? s->backend->link_socket(pid) : NULL;
+	if (!socket) {
+		register_peer(s, pid);
+		return;
+	}
+	json_t *args = json_pack("{s:s, s:i}", "backend", s->backend->name, "pid", (int)pid);
+	json_set_str(args, "socket", socket);
+	ask(s, "link_host", MCP_CHANGES, args, on_hosted);
+}
+
+/* --- the session --- */
+
+struct mcp_session *mcp_session_new(struct mcp_link *link, const struct mcp_place *place, enum mcp_set chosen,
+				    void (*settled)(void *data), void *data)
+{
+	struct mcp_session *s = xcalloc(1, sizeof(*s));
+	*s = (struct mcp_session){
+		.link = link, .place = place, .chosen = chosen, .settled = settled, .data = data};
+	return s;
+}
+
+void mcp_session_free(struct mcp_session *s)
+{
+	if (!s)
+		return;
+	mcp_link_cancel(s->call);
+	free(s);
+}
+
+void mcp_session_begin(struct mcp_session *s, const char *client_name)
+{
+	if (s->begun || s->place->kept_out)
+		return;
+	s->begun = true;
+	s->backend = client_name ? s->place->backend_of(client_name) : NULL;
+	mcp_link_wake(s->link);
+}
+
+enum mcp_set mcp_session_set(const struct mcp_session *s)
+{
+	if (s->chosen)
+		return s->chosen;
+	if (s->known)
+		return s->known;
+	return s->backend || s->place->in_peer ? MCP_SET_WORKER : MCP_SET_ALL;
+}
+
+bool mcp_session_is_settled(const struct mcp_session *s)
+{
+	return s->chosen || s->known || s->place->kept_out;
+}
+
+bool mcp_session_is_registered(const struct mcp_session *s)
+{
+	return s->registered;
+}
+
+const struct agent_backend *mcp_session_backend(const struct mcp_session *s)
+{
+	return s->backend;
+}

@@ -1,0 +1,182 @@
+/* Delivery into sessions; see deliver.h. */
+#include "mesh/deliver.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "mesh/inbox.h"
+#include "mesh/message.h"
+#include "mesh/message_internal.h"
+#include "mesh/render.h"
+#include "store/event.h"
+
+enum { UNDER_WAY_MAX = 1000 };
+
+static const char *const outcomes[] = {
+	[DELIVER_SUBMITTED] = "submitted",
+	[DELIVER_HELD] = "held",
+	[DELIVER_RETURNED] = "returned",
+	[DELIVER_CONSUMED] = "consumed",
+};
+
+bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(outcomes); i++)
+		if (strcmp(outcomes[i], name) == 0) {
+			*ret = (enum deliver_outcome)i;
+			return true;
+		}
+	return false;
+}
+
+/* D8: nothing goes before the first prompt. */
+static bool first_prompt_open(struct store *s, const char *peer_id)
+{
+	return db_int(s, 0,
+		      "SELECT 1 FROM spawn JOIN message ON message.id = spawn.message_id WHERE spawn.peer_id "
+		      "= ?"
+		      " AND spawn.ended_at IS NULL AND " MESSAGE_WAITING " LIMIT 1",
+		      "s", peer_id) != 0;
+}
+
+/* What is handed over of each: its text is the rendered one. */
+static json_t *rendered(const json_t *messages)
+{
+	static const char *const keys[] = {"id", "kind", "from", "from_name"};
+	json_t *list = json_array();
+	size_t i;
+	const json_t *m;
+	json_array_foreach(messages, i, m)
+	{
+		autostrbuf text = STRBUF_INIT(RENDER_MAX);
+		json_t *one = json_object();
+		for (size_t k = 0; k < ARRAY_SIZE(keys); k++)
+			json_object_set(one, keys[k], json_object_get(m, keys[k]));
+		message_render(m, &text);
+		json_set_str(one, "text", strbuf_str(&text));
+		json_array_append_new(list, one);
+	}
+	return list;
+}
+
+json_t *deliver_take(struct store *s, const char *peer_id, const struct transport_kind *kind, int max)
+{
+	if (!transport_is_best(s, peer_id, kind) || first_prompt_open(s, peer_id))
+		return json_array();
+	json_auto_t *messages = inbox_offer(s, peer_id, max, kind->name);
+	return rendered(messages);
+}
+
+json_t *deliver_pull(struct store *s, const char *peer_id, int max)
+{
+	if (transport_any_native(s, peer_id) || first_prompt_open(s, peer_id))
+		return json_array();
+	json_auto_t *taken = inbox_take(s, peer_id, max, "hook");
+	return rendered(json_object_get(taken, "messages"));
+}
+
+static void tell_held(struct store *s, const char *peer_id, const char *id, const char *reason)
+{
+	json_t *data = json_pack("{s:s, s:s}", "id", id, "to", peer_id);
+	json_set_str(data, "reason", reason);
+	event_emit(s, "message.held", id, NULL, data);
+}
+
+int deliver_report(struct store *s, const char *peer_id, const struct transport_kind *kind, const char *id,
+		   enum deliver_outcome outcome, const char *reason, struct error *err)
+{
+	if (!db_int(s, 0, "SELECT 1 FROM message WHERE id = ? AND to_peer = ?", "ss", id, peer_id))
+		return message_not_found(id, err);
+	int late = 0; /* a report that comes too late is no error: the ladder knows better already */
+	switch (outcome) {
+	case DELIVER_SUBMITTED:
+		late = message_submit(s, id, kind->name, reason, NULL);
+		break;
+	case DELIVER_HELD:
+		late = message_offer(s, id, kind->name, reason ? reason : "held by the runtime", NULL);
+		if (!late)
+			tell_held(s, peer_id, id, reason);
+		break;
+	case DELIVER_RETURNED:
+		late = message_return(s, id, kind->name, reason, NULL);
+		break;
+	case DELIVER_CONSUMED:
+		late = message_consume(s, id, kind->name, reason, NULL);
+		break;
+	}
+	(void)late;
+	return 0;
+}
+
+void deliver_shown(struct store *s, const char *peer_id, const json_t *ids, const char *transport)
+{
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		const char *text = json_string_value(id);
+		autofree char *by =
+			text ? db_text(s,
+				       "SELECT coalesce((SELECT transport FROM delivery WHERE"
+				       " message_id = id ORDER BY n DESC LIMIT 1), '') FROM message"
+				       " WHERE id = ? AND to_peer = ? AND shown > 0 AND " MESSAGE_WAITING,
+				       "ss", text, peer_id)
+			     : NULL;
+		if (by)
+			message_took(s, text, *by ? by : transport);
+	}
+}
+
+/* Calls `each` for the messages of the peer that are offered or submitted, with their last transport. */
+static void each_under_way(struct store *s, const char *peer_id,
+			   void (*each)(struct store *s, const char *peer_id, const char *id,
+					const struct transport_kind *by, const char *reason),
+			   const char *reason)
+{
+	json_auto_t *ids = json_array();
+	autoquery q = db_query(s,
+			       "SELECT id FROM message WHERE to_peer = ? AND step IN ('offered','submitted')"
+			       " AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
+			       "si", peer_id, (int64_t)UNDER_WAY_MAX);
+	while (query_next(&q))
+		json_array_append_new(ids, json_string(query_text(&q, 0)));
+	query_release(&q);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		const char *text = json_string_value(id);
+		autofree char *by = db_text(
+			s, "SELECT transport FROM delivery WHERE message_id = ? ORDER BY n DESC LIMIT 1", "s",
+			text);
+		each(s, peer_id, text, transport_find(by), reason);
+	}
+}
+
+static void confirm_pulled(struct store *s, const char *peer_id, const char *id,
+			   const struct transport_kind *by, const char *reason)
+{
+	(void)peer_id;
+	(void)reason;
+	if (by && strcmp(by->name, "hook") == 0)
+		message_took(s, id, by->name);
+}
+
+void deliver_confirm_pulled(struct store *s, const char *peer_id)
+{
+	each_under_way(s, peer_id, confirm_pulled, NULL);
+}
+
+static void settle(struct store *s, const char *peer_id, const char *id, const struct transport_kind *by,
+		   const char *reason)
+{
+	if (!by || !(by->flags & TRANSPORT_PUSHES) || transport_attached(s, peer_id, by))
+		return;
+	int r = message_lost(s, id, by->name, reason, NULL);
+	(void)r; /* what is under way can wait again */
+}
+
+void deliver_settle(struct store *s, const char *peer_id, const char *reason)
+{
+	each_under_way(s, peer_id, settle, reason);
+}

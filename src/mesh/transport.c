@@ -1,0 +1,101 @@
+/* Ways into sessions; see transport.h. */
+#include "mesh/transport.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "store/event.h"
+#include "store/timer.h"
+
+/* What it had handed over at its end has begun a turn by then, if it arrived. */
+#define TRANSPORT_SETTLES (10 * USEC_PER_SEC)
+
+const struct transport_kind transport_kinds[] = {
+	{"claude-inbox", TRANSPORT_PUSHES},
+	{"codex-link", TRANSPORT_PUSHES},
+	{"claude-rewake", TRANSPORT_PUSHES},
+	{"codex-queue", TRANSPORT_PUSHES},
+	{"launch", TRANSPORT_PUSHES},
+	{"hook", TRANSPORT_PULLS},
+	{"terminal", TRANSPORT_PUSHES},
+	{"inbox", TRANSPORT_PULLS},
+	{0},
+};
+
+const struct transport_kind *transport_find(const char *name)
+{
+	for (const struct transport_kind *k = transport_kinds; name && k->name; k++)
+		if (strcmp(k->name, name) == 0)
+			return k;
+	return NULL;
+}
+
+/* What `ps` shows: the best open way; without one the hooks, else the inbox that the peer may read. */
+static void refresh(struct store *s, const char *peer_id)
+{
+	const char *best = NULL;
+	for (const struct transport_kind *k = transport_kinds; !best && k->name; k++)
+		if (transport_attached(s, peer_id, k))
+			best = k->name;
+	(void)db_run(s,
+		     "UPDATE peer SET transport = coalesce(?1, CASE WHEN hooked THEN 'hook' ELSE 'inbox' END)"
+		     " WHERE peer_id = ?2",
+		     "ss", best, peer_id);
+}
+
+static void tell(struct store *s, const char *event, const char *peer_id, const struct transport_kind *kind,
+		 const char *reason)
+{
+	json_t *data = json_pack("{s:s, s:s}", "peer_id", peer_id, "transport", kind->name);
+	if (reason)
+		json_set_str(data, "reason", reason);
+	event_emit(s, event, peer_id, NULL, data);
+}
+
+void transport_attach(struct store *s, const char *peer_id, const struct transport_kind *kind)
+{
+	if (db_run(s, "INSERT OR IGNORE INTO transport (peer_id, name, attached_at) VALUES (?,?,?)", "ssi",
+		   peer_id, kind->name, store_now(s)) < 1)
+		return;
+	refresh(s, peer_id);
+	tell(s, "transport.attached", peer_id, kind, NULL);
+}
+
+void transport_detach(struct store *s, const char *peer_id, const struct transport_kind *kind,
+		      const char *reason)
+{
+	if (db_run(s, "DELETE FROM transport WHERE peer_id = ? AND name = ?", "ss", peer_id, kind->name) < 1)
+		return;
+	refresh(s, peer_id);
+	tell(s, "transport.detached", peer_id, kind, reason);
+	timer_set(s, "transport.settle", peer_id, store_now(s) + TRANSPORT_SETTLES);
+}
+
+bool transport_attached(struct store *s, const char *peer_id, const struct transport_kind *kind)
+{
+	return db_int(s, 0, "SELECT 1 FROM transport WHERE peer_id = ? AND name = ?", "ss", peer_id,
+		      kind->name) != 0;
+}
+
+bool transport_is_best(struct store *s, const char *peer_id, const struct transport_kind *kind)
+{
+	for (const struct transport_kind *k = transport_kinds; k < kind; k++)
+		if (transport_attached(s, peer_id, k))
+			return false;
+	return true;
+}
+
+bool transport_any_native(struct store *s, const char *peer_id)
+{
+	return db_int(s, 0, "SELECT 1 FROM transport WHERE peer_id = ? AND name <> 'terminal' LIMIT 1", "s",
+		      peer_id) != 0;
+}
+
+void transport_reset(struct store *s)
+{
+	(void)db_run(s,
+		     "UPDATE peer SET transport = CASE WHEN hooked THEN 'hook' ELSE 'inbox' END"
+		     " WHERE peer_id IN (SELECT peer_id FROM transport)",
+		     "");
+	(void)db_run(s, "DELETE FROM transport", "");
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+"""`coppice mcp`, spoken to by MCP's own client libraries, of both eras of the protocol."""
+
+import json
+
+from lib import BINARY, HERE, check, run, same
+
+WORKER = {"ask", "ack", "wait_on_ack", "notify_peer", "list_peers", "whoami", "set_description", "job_status", "job_update", "branch_peek", "conflicts", "schedule_self"}
+
+
+def talk(lab, which, calls=(), *args):
+    done = lab.exec("node", f"{HERE}/mcp-client.mjs", which, json.dumps(calls), BINARY, "mcp", *args, cwd=lab.project)
+    return json.loads(done.stdout)
+
+
+def both_ways(lab, which, version):
+    lab.make_project()
+    lab.coppice("spawn", lab.project, "--backend", "script", "--", "sleep", "600")
+    (peer,) = [p for p in lab.peers() if p not in ("human", "service")]
+    calls = [["list_peers", {}], ["notify_peer", {"peer_name": peer, "message": "hello"}], ["ask", {"peer_name": "nobody", "query": "well?"}], ["ask", {"query": 7}]]
+    got = talk(lab, which, calls)
+    same(got["server"]["name"], "coppice")
+    same(got["version"], version)
+    listed, sent, nobody, wrong = got["results"]
+    check(peer in [p["name"] for p in listed["structuredContent"]["peers"]], f"the peers are listed: {listed}")
+    check(not sent.get("isError") and sent["structuredContent"]["message_id"].startswith("msg-"), f"it was sent: {sent}")
+    same(lab.steps(sent["structuredContent"]["message_id"])[0], "stored")
+    check(nobody.get("isError") and "nobody" in nobody["content"][0]["text"], f"an unknown peer is an error that says so: {nobody}")
+    check(wrong.get("isError") or "thrown" in wrong, f"arguments are checked: {wrong}")
+
+
+def test_the_library_of_the_older_era_lists_and_calls(lab):
+    both_ways(lab, "sdk", None)
+
+
+def test_the_library_of_both_eras_finds_the_newer_one(lab):
+    both_ways(lab, "client", "2026-07-28")
+
+
+def test_the_newer_era_alone_will_do(lab):
+    both_ways(lab, "client-2026", "2026-07-28")
+
+
+def test_the_tools_of_a_worker_are_few_and_cost_little(lab):
+    lab.make_project()
+    for which in ("sdk", "client"):
+        tools = talk(lab, which, (), "--tools", "worker")["tools"]
+        check({t["name"] for t in tools} <= WORKER and len(tools) >= 9, f"{[t['name'] for t in tools]}")
+        sent = [{k: t[k] for k in ("name", "description", "inputSchema")} for t in tools]
+        size = len(json.dumps(sent, separators=(",", ":")))
+        check(size / 4 <= 2000, f"{size} bytes")
+    orchestrator = {t["name"] for t in talk(lab, "client", (), "--tools", "orchestrator")["tools"]}
+    check({"spawn_peer", "land", "job_create", "ask"} <= orchestrator, f"{orchestrator}")
+
+
+run()

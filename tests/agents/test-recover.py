@@ -1,0 +1,83 @@
+#!/usr/bin/env python3
+"""Nothing is lost when the daemon or an agent is killed."""
+
+import os
+import signal
+
+from lib import call, check, run, same, say
+
+
+def kill_daemon(lab):
+    os.kill(lab.json("status")["pid"], signal.SIGKILL)
+
+
+def test_A1_D2_an_ask_survives_a_killed_daemon(lab):
+    lab.mesh()
+    claude, codex = lab.claude(lab.a), lab.codex(lab.b)
+    a, b = lab.online("feat/a"), lab.online("feat/b")
+    hold = lab.model.hold()
+    lab.model.on("^ask it", call("ask", peer_name="feat/b", query="well?"), say("Asked."), api="messages")
+    ack = call("ack", correlation_id="$id", message="all is well", hold=hold)
+    lab.model.on('kind="ask"', ack, say("Acked."), api="responses")
+    claude.type("ask it")
+    hold.reached()
+    kill_daemon(lab)
+    # The next command starts another; the sessions and their servers go on.
+    now = lab.online("feat/a"), lab.online("feat/b")
+    same([p["peer_id"] for p in now], [a["peer_id"], b["peer_id"]])
+    hold.release()
+    lab.model.wait("all is well", api="messages")
+    asks = lab.model.messages(api="responses")
+    same(len({m["id"] for m in asks}), 1)
+    check(all(m.get("repeat") == "true" for m in asks[1:]), f"what is shown again says so: {asks}")
+    replies = lab.model.messages(api="messages")
+    same([m["text"] for m in replies if "repeat" not in m], ["all is well"])
+    same(lab.json("asks", "--all")["asks"] if False else lab.json("status")["open_asks"], 0)
+
+
+def test_D2_messages_sent_while_the_daemon_is_killed_arrive_once_in_order(lab):
+    lab.mesh()
+    lab.claude(lab.a)
+    lab.online("feat/a")
+    for i in range(6):
+        last = lab.notify("feat/a", f"number {i}")
+        if i in (1, 3):
+            kill_daemon(lab)
+    lab.until_step(last, "consumed")
+    texts = [m["text"] for m in lab.model.messages() if "repeat" not in m]
+    same(texts, [f"number {i}" for i in range(6)])
+
+
+def killed_in_delivery(lab, name, api, start, again):
+    """The agent dies when it has a message but its model has not: a message is shown again to the session that goes on, or comes back."""
+    hold = lab.model.hold()
+    lab.model.on("^work", say("I have worked.", hold=hold.path))
+    terminal = start("first")
+    peer = lab.online(name)
+    terminal.type("work")
+    hold.reached()
+    message = lab.notify(name, "remember this")
+    lab.until_step(message, "offered")
+    os.kill(lab.peers()[name]["pid"], signal.SIGKILL)
+    lab.wait_event("peer.offline", subject=peer["peer_id"])
+    hold.release()
+    same(lab.model.messages(api=api), [])
+    check("consumed" not in lab.steps(message), "nobody has read it")
+    again("second")
+    lab.online(name)
+    lab.model.wait("remember this", api=api)
+    lab.until_step(message, "consumed")
+
+
+def test_D2_a_message_in_delivery_survives_a_killed_claude(lab):
+    lab.mesh()
+    killed_in_delivery(lab, "feat/a", "messages", lambda n: lab.claude(lab.a, name=n), lambda n: lab.claude(lab.a, "--continue", name=n))
+
+
+def test_D2_a_message_in_delivery_survives_a_killed_codex(lab):
+    lab.mesh()
+    start = lambda n: lab.codex(lab.b, "--no-daemon", name=n)
+    killed_in_delivery(lab, "feat/b", "responses", start, lambda n: lab.codex(lab.b, "--no-daemon", "resume", "--last", name=n, ready="gpt-5"))
+
+
+run()

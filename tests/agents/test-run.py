@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+"""The main job with real agents: a plan that runs by itself, and an agent that leads others."""
+
+import json
+
+from lib import call, check, run, same, say, shell
+
+
+def commits(lab, ref="main"):
+    return lab.git("log", "--format=%s", ref).splitlines()
+
+
+def test_L1_W1_a_plan_whose_tasks_are_real_agents_lands_in_dependency_order(lab):
+    lab.mesh()
+    for task in ("x", "y"):
+        work = shell(f"echo {task} >file-{task} && git add . && git commit -q -m 'Add {task}' && git push -q origin HEAD", take={"none": "$^"})
+        done = call("job_update", job_id="$about", state="completed", summary=f"{task} is there")
+        lab.model.on(f'kind="prompt".*implement {task}', work, done, say("All done."))
+    plan = """
+repo: project
+circle: features
+push: branches
+gate: ["test -e README"]
+tasks:
+  - branch: feat/y
+    prompt: implement y
+    backend: codex
+    needs: [feat/x]
+  - branch: feat/x
+    prompt: implement x
+    backend: claude-code
+"""
+    lab.write(f"{lab.top}/plan.yaml", plan)
+    out = lab.coppice("run", f"{lab.top}/plan.yaml", "--json", limit=120).stdout
+    events = [json.loads(line) for line in out.splitlines()]
+    last = events[-1]
+    same((last["event"], last["landed"], last["failed"], last["ejected"]), ("done", ["feat/x", "feat/y"], [], []), out)
+    same(commits(lab)[:2][::-1], ["Add x", "Add y"])
+    same(sorted(b for b in lab.git("branch", "-r", cwd=lab.project).split() if b.startswith("origin/feat/")) or sorted(lab.git("for-each-ref", "--format=%(refname:short)", "refs/heads/feat", cwd=f"{lab.top}/remote.git").split()), ["feat/x", "feat/y"])
+    same({r["api"] for r in lab.model.requests() if "implement" in r["text"]}, {"messages", "responses"})
+    check(not [w for w in lab.json("list")["worktrees"] if w["branch"] in ("feat/x", "feat/y")], "the worktrees are gone")
+    check(not [p for p in lab.peers() if p in ("feat/x", "feat/y")], "so are the peers")
+
+
+PEER_WORK = "echo {0} >file-{0} && git add . && git commit -q -m 'Add {0}' && git push -q origin HEAD"
+
+
+def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
+    lab.mesh()
+    allowed = f"spawn:\n  allowed_paths: [{lab.top}]\n  backends: {{ claude-code: {{ command: [claude] }}, codex: {{ command: [codex] }} }}\n"
+    lab.write(f"{lab.home}/.config/coppice/config.yaml", allowed + "worktrees: { path: '../{repo}-{branch}' }\n")
+    lab.coppice("stop")
+    lab.write(f"{lab.project}/.coppice.yaml", "")
+
+    # What the three others do.
+    for task in ("x", "y"):
+        done = call("job_update", state="completed", summary=f"{task} is there")
+        lab.model.on(f'kind="ask"[^>]*>[^<]*implement {task}', shell(PEER_WORK.format(task)), call("ack", correlation_id="$id", message=f"{task} is pushed"), say("Done."))
+    lab.model.on_ask("how far are you", reply="half way")
+    lab.model.on_ask(r"review feat/(?P<branch>.)", shell("git log -1 --format=%s feat/$branch"), reply="feat/$branch is fine: $result")
+
+    # What the one who leads does, step by step.
+    cid = {"cid": "ask-[a-z0-9]+"}
+
+    def asks(peer, query):
+        return [call("ask", peer_name=peer, query=query, take=cid), call("wait_on_ack", correlation_id="$cid", timeout_seconds=25)]
+
+    lead = [
+        call("spawn_peer", path=lab.project, backend="claude-code", branch="feat/x", message="wait for work"),
+        call("spawn_peer", path=lab.project, backend="codex", branch="feat/y", message="wait for work"),
+        call("spawn_peer", path=lab.project, backend="codex", branch="review/all", message="wait for work"),
+        call("job_create", title="implement x", branch="feat/x", take={"x": "job-[a-z0-9]+"}),
+        call("job_create", title="implement y", branch="feat/y", needs=["$x"], take={"y": "job-[a-z0-9]+"}),
+        *asks("feat/x", "how far are you?"),
+        *asks("feat/x", "implement x, job $x"),
+        *asks("feat/y", "implement y, job $y"),
+        *asks("review/all", "review feat/x"),
+        *asks("review/all", "review feat/y"),
+        call("job_update", job_id="$x", state="completed", summary="x is there"),
+        call("job_update", job_id="$y", state="completed", summary="y is there"),
+        call("land", branches=["feat/x", "feat/y"], into="main"),
+        call("kill_peer", peer_identifier="feat/x"),
+        call("kill_peer", peer_identifier="feat/y"),
+        call("kill_peer", peer_identifier="review/all"),
+        call("worktree_remove", branches=["feat/x", "feat/y"]),
+        say("Everything has landed."),
+    ]
+    lab.model.on("^lead the work", *lead)
+    claude = lab.claude(lab.project, name="lead")
+    lab.online("main")
+    lab.coppice("role", "main", "orchestrator")
+    claude.type("lead the work")
+    claude.wait("Everything has landed", limit=120)
+    same(commits(lab)[:2][::-1], ["Add x", "Add y"])
+    same(sorted(lab.git("for-each-ref", "--format=%(refname:short)", "refs/heads/feat", cwd=f"{lab.top}/remote.git").split()), ["feat/x", "feat/y"])
+    results = lab.model.received("feat/. is fine", role="result") if False else lab.model.received(r"feat/. is fine: Add .", folder=lab.project)
+    check(len(results) >= 2, f"both were reviewed: {results}")
+    check(not [w for w in lab.json("list")["worktrees"] if w["branch"] in ("feat/x", "feat/y")], "the worktrees are gone")
+    same([p for p in lab.peers() if p in ("feat/x", "feat/y", "review/all")], [])
+
+
+run()

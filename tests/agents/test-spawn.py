@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+"""Agents that Coppice starts: with their first prompt, confirmed, or with the reason why not."""
+
+import json
+
+from lib import check, run, same, say
+
+
+def spawned(lab, backend, api):
+    lab.mesh()
+    lab.model.on("say hello to (.*)", say("Hello, $1!"))
+    done = lab.json("new", "feat/c", "--backend", backend, "-m", "say hello to me")
+    peer = lab.online("feat/c")
+    same((peer["peer_id"], peer["backend"], peer["branch"], peer["path"]), (done["peer"], backend, "feat/c", done["path"]))
+    first = lab.model.wait("say hello to me", api=api)
+    same(first["folder"], done["path"])
+    lab.model.on_ask("well", reply="well indeed", api=api)
+    answer = lab.json("ask", "feat/c", "well?", "--wait=25")
+    same((answer["outcome"], answer["reply"]), ("replied", "well indeed"))
+    lab.coppice("kill", "feat/c")
+    lab.wait_event("peer.offline", subject=peer["peer_id"])
+
+
+def test_D8_a_claude_is_started_with_its_first_prompt(lab):
+    spawned(lab, "claude-code", "messages")
+
+
+def test_D8_a_codex_is_started_with_its_first_prompt(lab):
+    spawned(lab, "codex", "responses")
+
+
+def fails(lab, backend, code, seconds=3):
+    """Starting fails with the code, names the terminal where one is left, and the worktree stays."""
+    done = lab.coppice("new", "feat/c", "--backend", backend, "-m", "hello", "--json", ok=False, env={"COPPICE_DELIVERY__FIRST_PROMPT": f"{seconds}s"})
+    check(done.returncode != 0, f"it failed: {done.stdout}")
+    error = json.loads(done.stderr)["error"]
+    same(error["code"], code, done.stderr)
+    if code != "exited":
+        check("coppice attach" in (error.get("hint") or ""), f"it says how to look: {error}")
+    return error
+
+
+def configure(lab, text):
+    lab.write(f"{lab.home}/.config/coppice/config.yaml", text)
+
+
+def test_D8_a_claude_without_an_account_fails_as_login(lab):
+    lab.mesh()
+    settings = json.loads(lab.read(f"{lab.home}/.claude/settings.json"))
+    del settings["env"]["ANTHROPIC_API_KEY"]
+    lab.write(f"{lab.home}/.claude/settings.json", json.dumps(settings))
+    fails(lab, "claude-code", "login", 8)
+
+
+def test_D8_a_codex_without_an_account_fails_as_login(lab):
+    lab.mesh()
+    config = lab.read(f"{lab.home}/.codex/config.toml")
+    lab.write(f"{lab.home}/.codex/config.toml", config.replace('model_provider = "here"\n', ""))
+    fails(lab, "codex", "login", 8)
+
+
+def test_D8_a_claude_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
+    lab.mesh()
+    state = json.loads(lab.read(f"{lab.home}/.claude.json"))
+    del state["projects"]
+    lab.write(f"{lab.home}/.claude.json", json.dumps(state))
+    fails(lab, "claude-code", "trust_dialog", 8)
+
+
+def test_D8_a_codex_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
+    lab.mesh()
+    config = lab.read(f"{lab.home}/.codex/config.toml")
+    lab.write(f"{lab.home}/.codex/config.toml", config.replace('trust_level = "trusted"\n', ""))
+    fails(lab, "codex", "trust_dialog", 8)
+
+
+def test_D8_an_agent_that_ends_at_once_fails_as_exited(lab):
+    configure(lab, "spawn: { backends: { claude-code: { command: [claude, --no-such-flag] } } }\n")
+    lab.mesh()
+    fails(lab, "claude-code", "exited", 20)
+
+
+def test_D8_an_agent_that_says_nothing_fails_as_not_registered(lab):
+    lab.write(f"{lab.top}/bin/silent", "#!/bin/sh\nexec sleep 600\n")
+    configure(lab, f"spawn: {{ backends: {{ codex: {{ command: [sh, {lab.top}/bin/silent] }} }} }}\n")
+    lab.mesh()
+    fails(lab, "codex", "not_registered", 1)
+
+
+run()
