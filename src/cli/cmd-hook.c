@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 
-enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 25, REWAKE_EXIT = 2 };
+enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 7 * 86400, REWAKE_EXIT = 2 };
 
 #define HOOK_LIMIT (5 * USEC_PER_SEC)
 

@@ -11,7 +11,8 @@
 
 enum {
 	TAKE_MAX = 10,
-	TAKE_SECONDS = 25,
+	TAKE_SECONDS =
+		7 * 86400, /* the wait is not cut into slices: an idle session makes no system call (X2) */
 	REASON_MAX = 1000, /* bytes; the daemon takes some more */
 	REOPENINGS = 5,	   /* of a lost inbox, unasked, each after twice the rest of the one before */
 };
