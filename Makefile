@@ -23,8 +23,8 @@ $(ASAN)/build.ninja: | deps
 build: deps $(BUILD)/build.ninja ## build
 	@ninja -C $(BUILD)
 
-run: build ## the main job before your eyes, in a throwaway clone
-	@tools/demo $(BUILD)/coppice
+run: build ## the main job before your eyes, in a throwaway clone (BACKEND=claude-code or codex: by agents of yours)
+	@tools/demo $(BUILD)/coppice $(BACKEND)
 
 test: build $(ASAN)/build.ninja ## build and run all tests (gcc, then clang with ASan and UBSan)
 	@ninja -C $(ASAN)

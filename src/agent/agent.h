@@ -35,6 +35,9 @@ struct agent_start {
 	const json_t *command; /* argument array of the configuration, or NULL for the backend's own */
 	const json_t *profile; /* config_profile(), or NULL */
 	const char *prompt;    /* the first prompt, or NULL */
+	/* Git's folder of the linked worktree that it starts in, and the repository's, by the books: for
+	 * runtimes that confine what they run. NULL where it is none of ours. */
+	const char *git_dir, *common_dir;
 	bool settled; /* the user's own settings hold our hooks and MCP server already (`coppice setup`) */
 };
 
@@ -123,7 +126,8 @@ struct agent_link_events {
 	void (*session)(void *data, const char *session, const char *cwd, enum agent_turn turn);
 	void (*session_gone)(void *data, const char *session);
 	void (*turn)(void *data, const char *session, enum agent_turn turn);
-	/* The runtime took the message, or is known not to have it (`err`). */
+	/* The runtime took the message, or is known not to have it (`err`). With `err` it may come a second
+	 * time: what was taken has been dropped before it was read. */
 	void (*sent)(void *data, const char *session, const char *id, const struct error *err);
 	void (*consumed)(void *data, const char *session, const char *id);
 	/* The connection is over; what was sent and not answered is unknown. The link frees itself. */
@@ -164,7 +168,7 @@ struct agent_records {
 
 /* --- the table --- */
 
-struct term_composer; /* term/inject.h */
+struct term_composer; /* term/composer.h */
 
 struct agent_backend {
 	const char *name;

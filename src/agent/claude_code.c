@@ -1,7 +1,10 @@
 /* The backend `claude-code`. */
 #include "agent/agent.h"
+#include "agent/composers.h"
 
 #include <stddef.h>
+
+#include "agent/claude_inbox.h"
 
 static const char *const process_names[] = {"claude", "claude.exe", NULL};
 
@@ -11,4 +14,6 @@ const struct agent_backend agent_claude_code = {
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
 	.client_name = "claude-code",
+	.inbox = &claude_inbox,
+	.composer = &claude_composer,
 };

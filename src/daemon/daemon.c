@@ -216,6 +216,7 @@ static void init_loop(struct daemon *d)
 	list_init(&d->finished);
 	list_init(&d->watches);
 	list_init(&d->work);
+	list_init(&d->other_tmux);
 	list_init(&d->lost_ways);
 	list_init(&d->links);
 	list_init(&d->records);
@@ -251,7 +252,7 @@ static void shut_down(struct daemon *d)
 	watch_stop_all(d);
 	links_close_all(d);
 	records_close_all(d);
-	tmux_free(d->tmux);
+	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);

@@ -30,7 +30,8 @@ struct daemon {
 	struct config *config;
 	struct config_source config_source; /* its text is config_text */
 	struct strbuf config_text;
-	struct tmux *tmux; /* made at its first need */
+	struct tmux *tmux;	/* made at its first need */
+	struct list other_tmux; /* servers of panes that sessions named (runner.c) */
 	char *program;
 	char *token; /* what a human without a terminal presents (I2) */
 

@@ -7,16 +7,27 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/alloc.h"
 #include "daemon/call.h"
 #include "daemon/worker.h"
 #include "flow/effects.h"
 #include "os/file.h"
 #include "os/proc.h"
+#include "term/composer.h"
+#include "term/inject.h"
 #include "term/launch.h"
+#include "term/screen.h"
 #include "term/term.h"
 
-enum { OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4, WORKER_TRIES = 4 };
+/* A terminal server that is not the configured one: a session that was opened by hand runs there. */
+struct other_tmux {
+	struct list link; /* in daemon.other_tmux */
+	char *socket;	  /* owned */
+	struct tmux *tmux;
+};
+
+enum { SOCKET_MAX = 108, OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4, WORKER_TRIES = 4 };
 
 /* One action under way, of an effect or for a parked call. */
 struct action {
@@ -174,6 +185,37 @@ static struct tmux *tmux_of(struct daemon *d)
 	return d->tmux;
 }
 
+/* The server of a pane that a session named: ours, or another one of the user's. NULL or odd: ours. */
+static struct tmux *tmux_at(struct daemon *d, const char *socket)
+{
+	struct tmux *ours = tmux_of(d);
+	if (!socket || socket[0] != '/' || strlen(socket) >= SOCKET_MAX)
+		return ours;
+	list_for_each (pos, &d->other_tmux) {
+		struct other_tmux *o = list_entry(pos, struct other_tmux, link);
+		if (strcmp(o->socket, socket) == 0)
+			return o->tmux;
+	}
+	struct other_tmux *o = xcalloc(1, sizeof(*o));
+	struct tmux_settings settings = {.socket = socket};
+	o->socket = xstrdup(socket);
+	o->tmux = tmux_new(&d->loop, &settings);
+	list_append(&d->other_tmux, &o->link);
+	return o->tmux;
+}
+
+void runner_close_tmux(struct daemon *d)
+{
+	tmux_free(d->tmux);
+	list_for_each_safe (pos, &d->other_tmux) {
+		struct other_tmux *o = list_entry(pos, struct other_tmux, link);
+		list_remove(pos);
+		tmux_free(o->tmux);
+		free(o->socket);
+		free(o);
+	}
+}
+
 static json_t *pane_json(const struct term_pane *pane)
 {
 	struct proc_stat stat = {0};
@@ -304,6 +346,86 @@ static void start_kill(struct action *a)
 		finish_error(a, &err);
 }
 
+static void looked(void *data, const struct error *err, const struct screen *screen)
+{
+	struct action *a = data;
+	const struct agent_backend *backend = agent_backend_find(json_str(a->effect.args, "backend"));
+	if (err || !backend || !backend->composer) {
+		finish(a, true, json_object()); /* nothing can be told */
+		return;
+	}
+	finish(a, true,
+	       json_pack("{s:s}", "screen", term_screen_name(screen_classify(backend->composer, screen))));
+}
+
+static void start_look(struct action *a)
+{
+	autoerror err = {0};
+	const char *pane = json_str(a->effect.args, "pane_id");
+	if (!pane || term_look(tmux_of(a->daemon), pane, looked, a, &err))
+		finish(a, true, json_object());
+}
+
+static void injected(void *data, const struct term_injected *result)
+{
+	struct action *a = data;
+	static const char *const outcomes[] = {
+		[INJECT_DONE] = "typed", [INJECT_REFUSED] = "not typed", [INJECT_UNKNOWN] = "unknown"};
+	autofree char *outcome =
+		result->why == INJECT_WHY_NONE
+			? xstrdup(outcomes[result->outcome])
+			: xasprintf("%s: %s", outcomes[result->outcome], inject_why_name(result->why));
+	finish(a, true, json_pack("{s:s}", "outcome", outcome));
+}
+
+/* The pane as it was seen just now is the proof that the injector holds on to. */
+static void inject_into(struct action *a, pid_t pane_pid)
+{
+	const json_t *args = a->effect.args;
+	const struct agent_backend *backend = agent_backend_find(json_str(args, "backend"));
+	struct proc_stat stat;
+	autoerror err = {0};
+	int code = 0;
+	if (!backend || !backend->composer)
+		code = error_set(&err, ERR_UNSUPPORTED, "its prompt is not known");
+	if (!code)
+		code = proc_stat(pane_pid, &stat, &err);
+	struct term_inject order = {.pane = {.pane = json_str(args, "pane_id"),
+					     .spawn_id = json_str(args, "spawn_id"),
+					     .server = (pid_t)json_int(args, "server", 0),
+					     .pid = pane_pid,
+					     .start_time = code ? 0 : stat.start_time},
+				    .agent = (pid_t)json_int(args, "agent", 0),
+				    .agent_start = (uint64_t)json_int(args, "agent_start", 0),
+				    .composer = backend ? backend->composer : NULL,
+				    .text = json_str(args, "text")};
+	if (!code)
+		code = term_inject(tmux_at(a->daemon, json_str(args, "socket")), &order, injected, a, &err);
+	if (code)
+		finish_error(a, &err);
+}
+
+static void seen_before_waking(void *data, const struct error *err, const struct screen *screen)
+{
+	struct action *a = data;
+	if (err)
+		finish_error(a, err);
+	else
+		inject_into(a, screen->pid);
+}
+
+static void start_wake(struct action *a)
+{
+	autoerror err = {0};
+	const char *pane = json_str(a->effect.args, "pane_id");
+	int code = pane && term_pane_id_ok(pane) ? 0 : error_set(&err, ERR_INVALID, "its pane is not known");
+	if (!code)
+		code = term_look(tmux_at(a->daemon, json_str(a->effect.args, "socket")), pane,
+				 seen_before_waking, a, &err);
+	if (code)
+		finish_error(a, &err);
+}
+
 void runner_ended(struct daemon *d, int64_t effect)
 {
 	autofree char *id = xasprintf("%lld", (long long)effect);
@@ -348,7 +470,9 @@ void runner_start(struct daemon *d, struct effect *effect)
 	} else if (kind->runner == RUN_KILL) {
 		start_kill(a);
 	} else if (kind->runner == RUN_LOOK) {
-		finish(a, true, json_object());
+		start_look(a);
+	} else if (kind->runner == RUN_WAKE) {
+		start_wake(a);
 	} else {
 		queue_worker(a);
 	}

@@ -26,6 +26,8 @@ void runner_work(struct daemon *d, struct call *call);
 void runner_ended(struct daemon *d, int64_t effect);
 /* At the start: the locks that effects left which had ended when the daemon was killed. */
 void runner_sweep(struct daemon *d);
+/* Lets go of all terminal servers. */
+void runner_close_tmux(struct daemon *d);
 /* A worker has ended: starts work that waited for its place. */
 void runner_next(struct daemon *d);
 void finished_free(struct finished *f);

@@ -35,10 +35,14 @@ static json_t *plan_spec(const struct plan_file *plan)
 	json_t *gate = plan->gate == PLAN_GATE_COMMANDS ? json_incref(plan->gate_commands)
 		       : plan->gate == PLAN_GATE_NONE	? json_array()
 							: json_null();
-	return json_pack("{s:I, s:o, s:s, s:s, s:I, s:s}", "parallel", (json_int_t)plan->parallel, "gate",
-			 gate, "via", plan_via_name((enum plan_via)plan->via), "how",
-			 plan_how_name((enum plan_how)plan->how), "attempts", (json_int_t)plan->attempts,
-			 "retry", plan_retry_name((enum plan_retry)plan->retry_state));
+	json_t *spec =
+		json_pack("{s:I, s:o, s:s, s:s, s:I, s:s}", "parallel", (json_int_t)plan->parallel, "gate",
+			  gate, "via", plan_via_name((enum plan_via)plan->via), "how",
+			  plan_how_name((enum plan_how)plan->how), "attempts", (json_int_t)plan->attempts,
+			  "retry", plan_retry_name((enum plan_retry)plan->retry_state));
+	if (plan->push == PLAN_PUSH_BRANCHES)
+		json_set_str(spec, "push_to", plan->remote);
+	return spec;
 }
 
 static int check_free(struct store *s, const struct plan_order *order, const char *branch, struct error *err)

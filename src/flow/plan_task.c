@@ -225,6 +225,8 @@ static json_t *task_env(const struct task *task, const struct worktree *w)
 	json_set_str(env, "COPPICE_BRANCH", task->branch);
 	json_set_str(env, "COPPICE_TARGET", task->target);
 	json_set_str(env, "COPPICE_BASE_COMMIT", w->base_commit);
+	if (json_str(task->plan, "push_to"))
+		json_set_str(env, "COPPICE_REMOTE", json_str(task->plan, "push_to"));
 	return env;
 }
 
@@ -235,12 +237,16 @@ static char *task_prompt(struct core *core, const struct task *task)
 		return NULL;
 	autofree char *text = db_text(core->store, "SELECT coalesce(text, title) FROM job WHERE job_id = ?",
 				      "s", task->job_id);
+	const char *remote = json_str(task->plan, "push_to");
+	autofree char *push =
+		remote ? xasprintf(" and push it: git push %s HEAD:refs/heads/%s", remote, task->branch)
+		       : NULL;
 	return xasprintf(
 		"Your job %s, on branch %s (it lands on %s):\n\n%s\n\n"
-		"Commit your work on this branch as you go. When all of it is committed, report it:"
+		"Commit your work on this branch as you go%s. When all of it is committed, report it:"
 		" job_update(job_id=\"%s\", state=\"completed\", summary=\"…\"). If it cannot be done:"
 		" state=\"failed\" with the reason.",
-		task->job_id, task->branch, task->target, text ? text : "", task->job_id);
+		task->job_id, task->branch, task->target, text ? text : "", push ? push : "", task->job_id);
 }
 
 /* Whose words a plan is. */

@@ -48,11 +48,10 @@ static struct plan_source source_of(const struct op_call *call)
 /* What a plan may ask for and this version cannot do is refused before anything is created, never ignored. */
 static int check_supported(const struct plan_file *plan, struct error *err)
 {
-	const char *what = plan->via == PLAN_VIA_PR	      ? "land.via: pr"
-			   : plan->review.present	      ? "review"
-			   : plan->land_push		      ? "land.push: true"
-			   : plan->push == PLAN_PUSH_BRANCHES ? "push: branches"
-							      : NULL;
+	const char *what = plan->via == PLAN_VIA_PR ? "land.via: pr"
+			   : plan->review.present   ? "review"
+			   : plan->land_push	    ? "land.push: true"
+						    : NULL;
 	if (!what)
 		return 0;
 	return error_hint(err, error_set(err, ERR_UNSUPPORTED, "'%s' is not in this version", what),

@@ -53,3 +53,16 @@ int socket_connect(const char *path, usec_t limit, int *ret_fd, struct error *er
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
+
+int socket_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, struct error *err)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return error_errno(err, errno, "cannot tell who is at the other end of a socket");
+	if (ret_pid)
+		*ret_pid = cred.pid;
+	if (ret_uid)
+		*ret_uid = cred.uid;
+	return 0;
+}

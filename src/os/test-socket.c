@@ -43,6 +43,22 @@ static void test_connects(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+static void test_names_the_listener(void **state)
+{
+	(void)state;
+	autofolder folder = test_folder_make();
+	autofree char *path = path_join(folder, "s");
+	autoclose int listener = listen_at(path, 8);
+	autoclose int fd = -1;
+	pid_t pid = 0;
+	uid_t uid = (uid_t)-1;
+	assert_int_equal(socket_connect(path, USEC_PER_SEC, &fd, NULL), 0);
+	assert_int_equal(socket_peer(fd, &pid, &uid, NULL), 0);
+	assert_int_equal(pid, getpid());
+	assert_int_equal(uid, geteuid());
+	assert_int_equal(socket_peer(-1, &pid, &uid, NULL), ERR_SYSTEM);
+}
+
 static void test_nobody_listens(void **state)
 {
 	(void)state;
@@ -88,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_connects),
+		cmocka_unit_test(test_names_the_listener),
 		cmocka_unit_test(test_nobody_listens),
 		cmocka_unit_test(test_bad_paths),
 		cmocka_unit_test(test_full_queue_is_given_up),

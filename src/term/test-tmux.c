@@ -262,6 +262,32 @@ static void test_freed_while_commands_wait(void **state)
 	assert_null(f->tmux);
 }
 
+static void send_after(struct fixture *f, usec_t delay, const char *text, struct answer *answer)
+{
+	autostrbuf line = STRBUF_INIT(TMUX_LINE_MAX);
+	tmux_command(&line, (const char *[]){"display-message", "-p", text, NULL});
+	assert_int_equal(tmux_run_after(f->tmux, delay, &line, on_answer, answer, NULL), 0);
+}
+
+static void test_commands_for_later(void **state)
+{
+	struct fixture *f = *state;
+	user_session(f);
+	autoanswer late = {0}, soon = {0}, now = {0}, never = {0};
+	send_after(f, 400 * USEC_PER_MSEC, "late", &late);
+	send_after(f, 10 * USEC_PER_MSEC, "soon", &soon);
+	send_after(f, 0, "now", &now);
+	wait_for(f, &late.done);
+	assert_true(now.order < soon.order && soon.order < late.order);
+	assert_string_equal(late.text, "late\n");
+	send_after(f, USEC_PER_HOUR, "never", &never);
+	autostrbuf long_line = STRBUF_INIT(8);
+	tmux_command(&long_line, (const char *[]){"list-sessions", NULL});
+	assert_int_equal(tmux_run_after(f->tmux, 1, &long_line, on_answer, NULL, NULL), ERR_TOO_LARGE);
+	fixture_close_tmux(f); /* ends, for no timer is left */
+	assert_int_equal(never.outcome, TMUX_UNKNOWN);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -279,6 +305,7 @@ int main(void)
 		TEST(test_a_server_that_does_not_answer_times_out),
 		TEST(test_a_name_for_the_socket),
 		TEST(test_freed_while_commands_wait),
+		TEST(test_commands_for_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

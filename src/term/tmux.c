@@ -27,6 +27,8 @@ enum { NOTE_MAX = 4 << 10 };
 
 struct command {
 	struct list node;
+	struct tmux *tmux;
+	struct loop_timer *delay; /* as long as it is in `later` */
 	struct strbuf line;
 	void (*done)(void *data, const struct tmux_reply *reply);
 	void *data;
@@ -37,6 +39,7 @@ struct tmux {
 	char *socket; /* or NULL */
 	usec_t timeout;
 	struct list queue;	  /* struct command; the first is running when `child` is, and not before */
+	struct list later;	  /* struct command, to be queued by their timers */
 	struct loop_child *child; /* the first of the queue, or `tmux -V` */
 	/* Runs with the child, or at once when `failure` is set: so is answered from the loop what failed
 	 * inside tmux_run(). */
@@ -259,6 +262,7 @@ struct tmux *tmux_new(uv_loop_t *loop, const struct tmux_settings *settings)
 	t->socket = settings->socket ? xstrdup(settings->socket) : NULL;
 	t->timeout = settings->timeout ? settings->timeout : TMUX_TIMEOUT;
 	list_init(&t->queue);
+	list_init(&t->later);
 	return t;
 }
 
@@ -268,6 +272,9 @@ void tmux_free(struct tmux *t)
 		return;
 	loop_timer_stop(t->timer);
 	loop_child_abandon(t->child);
+	list_for_each (node, &t->later)
+		loop_timer_stop(list_entry(node, struct command, node)->delay);
+	list_splice(&t->queue, &t->later);
 	autoerror err = {0};
 	(void)error_set(&err, ERR_TERMINAL, "the connection to the terminals is being closed");
 	fail_all(t, &err);
@@ -301,18 +308,37 @@ void tmux_format_literal(struct strbuf *out, const char *text)
 	}
 }
 
-int tmux_run(struct tmux *t, const struct strbuf *line,
-	     void (*done)(void *data, const struct tmux_reply *reply), void *data, struct error *err)
+static void on_delay(void *data)
+{
+	struct command *c = data;
+	c->delay = NULL;
+	list_remove(&c->node);
+	list_append(&c->tmux->queue, &c->node);
+	start_next(c->tmux);
+}
+
+int tmux_run_after(struct tmux *t, usec_t delay, const struct strbuf *line,
+		   void (*done)(void *data, const struct tmux_reply *reply), void *data, struct error *err)
 {
 	assert(line->len || line->overflow);
 	if (line->overflow || line->len > TMUX_LINE_MAX)
 		return error_set(err, ERR_TOO_LARGE, "a tmux command of more than %d bytes", TMUX_LINE_MAX);
 	struct command *c = xcalloc(1, sizeof(*c));
+	c->tmux = t;
 	c->done = done;
 	c->data = data;
 	strbuf_init(&c->line, TMUX_LINE_MAX);
 	strbuf_add(&c->line, line->buf, line->len);
-	list_append(&t->queue, &c->node);
-	start_next(t);
+	list_append(delay ? &t->later : &t->queue, &c->node);
+	if (delay)
+		c->delay = loop_timer_start(t->loop, delay, on_delay, c);
+	else
+		start_next(t);
 	return 0;
+}
+
+int tmux_run(struct tmux *t, const struct strbuf *line,
+	     void (*done)(void *data, const struct tmux_reply *reply), void *data, struct error *err)
+{
+	return tmux_run_after(t, 0, line, done, data, err);
 }

@@ -6,7 +6,8 @@
  * with all that runs in it (issues 4980 and 5004 of tmux; seen on 3.3a). So nothing of ours stays in the
  * user's server but the windows that were asked for, and an idle daemon has no connection to it.
  *
- * Commands are answered in order, each exactly once, from the loop and never from inside tmux_run(). */
+ * Commands are answered in the order in which they are sent, each exactly once, from the loop and never from
+ * inside tmux_run(). */
 #ifndef TERM_TMUX_H
 #define TERM_TMUX_H
 
@@ -68,6 +69,10 @@ void tmux_format_literal(struct strbuf *out, const char *text);
 int tmux_run(struct tmux *t, const struct strbuf *line,
 	     void (*done)(void *data, const struct tmux_reply *reply), void *data,
 	     struct error *err) _warn_unused_;
+/* The same, but the line is sent `delay` later; others may be sent and answered meanwhile. */
+int tmux_run_after(struct tmux *t, usec_t delay, const struct strbuf *line,
+		   void (*done)(void *data, const struct tmux_reply *reply), void *data,
+		   struct error *err) _warn_unused_;
 
 /* Whether the text of `tmux -V` names a version that will do (3.2 or newer, or a development one). */
 bool tmux_version_ok(const char *text);
