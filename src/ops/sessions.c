@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/alloc.h"
 #include "base/element.h"
+#include "flow/handover.h"
 #include "flow/session.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
@@ -12,7 +13,8 @@
 #include "ops/registering.h"
 #include "ops/table.h"
 
-enum { WAIT_SLICE_SECONDS = 25, TAKE_MAX = 10, REASON_MAX = 1024 };
+/* A wait is not cut into slices: an idle session makes no system call (X2). */
+enum { TAKE_SECONDS_MAX = 7 * 86400, TAKE_MAX = 10, REASON_MAX = 1024 };
 
 /* The session's peer: the one that its process is already, else it registers. The start of a session always
  * does: its folder or its id may be new. */
@@ -42,6 +44,8 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 	int code = peer_of_caller(call, event.event, &peer, err);
 	if (!code && json_object_get(call->params, "pane"))
 		wake_note_pane(call->store, peer.peer_id, json_object_get(call->params, "pane"));
+	if (!code && json_bool(call->params, "queue", false))
+		handover_open(call->core, &peer);
 	if (!code)
 		session_event(call->core, &peer, &event, ret);
 	return code;
@@ -58,6 +62,7 @@ const struct op op_session_event = {
 			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
 			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
+			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
 			{0}},
 	.result = "{\"context\",\"carry_on\"}",
@@ -99,11 +104,14 @@ const struct op op_delivery_take = {
 	.name = "delivery_take",
 	.summary = "Take what waits for the calling session, to hand it over by a native way; the connection "
 		   "holds that way open.",
-	.params = (const struct op_param[]){{"transport", OP_TEXT, OP_REQUIRED, "the way", 32, 0},
-					    {"max", OP_NUMBER, 0, "at most so many", TAKE_MAX, 1},
-					    {"wait_seconds", OP_NUMBER, 0, "wait for the first one",
-					     WAIT_SLICE_SECONDS, 0},
-					    {0}},
+	.params =
+		(const struct op_param[]){
+			{"transport", OP_TEXT, OP_REQUIRED, "the way", 32, 0},
+			{"max", OP_NUMBER, 0, "at most so many", TAKE_MAX, 1},
+			{"wait_seconds", OP_NUMBER, 0,
+			 "wait for the first one; the connection holds the way open meanwhile",
+			 TAKE_SECONDS_MAX, 0},
+			{0}},
 	.result = "{\"messages\":[{\"id\",\"kind\",\"from\",\"from_name\",\"text\"}]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES | OP_WAITS | OP_LOCAL | OP_TAKES,
