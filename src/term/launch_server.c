@@ -218,6 +218,20 @@ _noreturn_ static void become_guard(const struct launch_server *s, pid_t launche
 
 /* --- the launcher's side --- */
 
+/* Without the sequences that colour a text. */
+static void uncolour(const char *text, size_t len, struct strbuf *out)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] != '\033' || i + 1 >= len || text[i + 1] != '[') {
+			strbuf_addch(out, text[i]);
+			continue;
+		}
+		i += 2;
+		while (i < len && (text[i] < 0x40 || text[i] > 0x7e))
+			i++;
+	}
+}
+
 /* The last line that it wrote, for people; empty when there is none. */
 static void last_line(const struct launch_server *s, struct strbuf *out)
 {
@@ -230,8 +244,9 @@ static void last_line(const struct launch_server *s, struct strbuf *out)
 	size_t start = end;
 	while (start && text.buf[start - 1] != '\n')
 		start--;
-	size_t len = end - start < LINE_MAX_SHOWN ? end - start : LINE_MAX_SHOWN;
-	text_escape(strbuf_str(&text) + start, len, false, out);
+	autostrbuf line = STRBUF_INIT(2 * LAUNCH_SERVER_LOG_MAX);
+	uncolour(strbuf_str(&text) + start, end - start, &line);
+	text_escape(strbuf_str(&line), line.len < LINE_MAX_SHOWN ? line.len : LINE_MAX_SHOWN, false, out);
 }
 
 static int failed(const struct launch_server *s, enum error_code code, const char *how, struct error *err)
@@ -242,17 +257,25 @@ static int failed(const struct launch_server *s, enum error_code code, const cha
 			 strbuf_str(&said));
 }
 
+static void forget_guard(struct launch_server *s)
+{
+	s->guard = 0;
+	(void)unlink(s->socket); /* what a killed server leaves; it may be gone */
+}
+
 bool launch_server_ended(struct launch_server *s, struct error *err)
 {
 	int status;
 	if (!s->guard || waitpid(s->guard, &status, WNOHANG) != s->guard)
 		return false;
-	s->guard = 0;
+	forget_guard(s);
 	int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-	autofree char *how =
-		code > 128 ? xasprintf("was killed by signal %d (%s)", code - 128, strsignal(code - 128))
-			   : xasprintf("ended with exit %d", code);
-	(void)failed(s, ERR_EXITED, how, err);
+	autofree char *how = xasprintf("ended with exit %d", code);
+	if (code > 128) /* it could not say why */
+		(void)error_set(err, ERR_EXITED, "the server of %s was killed by signal %d (%s)", s->argv[0],
+				code - 128, strsignal(code - 128));
+	else
+		(void)failed(s, ERR_EXITED, how, err);
 	return true;
 }
 
@@ -368,6 +391,5 @@ void launch_server_stop(struct launch_server *s)
 		(void)kill(s->guard, SIGKILL);
 		(void)waitpid(s->guard, NULL, 0); /* and nothing can keep it now */
 	}
-	s->guard = 0;
-	(void)unlink(s->socket); /* what a killed server leaves; it may be gone */
+	forget_guard(s);
 }
