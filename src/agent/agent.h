@@ -38,6 +38,9 @@ struct agent_start {
 	/* The first prompt, or NULL. One that begins with a runtime's sign for commands ("/") may be taken
 	 * for one: what is not the user's own word is given in its element (D9). */
 	const char *prompt;
+	/* Git's folder of the linked worktree that it starts in, and the repository's, by the books: for
+	 * runtimes that confine what they run. NULL where it is none of ours. */
+	const char *git_dir, *common_dir;
 	bool settled; /* the user's own settings hold our hooks and MCP server already (`coppice setup`) */
 };
 
@@ -147,6 +150,21 @@ struct agent_link_kind {
 	void (*close)(struct agent_link *link); /* NULL is fine; no callback comes after it */
 };
 
+/* --- a command that puts a message into a session's queue, for sessions that nothing better reaches --- */
+
+struct agent_queue_kind {
+	const char *transport; /* "codex-queue" */
+	/* Whether it reaches the session of this process. */
+	bool (*reaches)(pid_t pid);
+	/* Its argument array; `command` is the configuration's, or NULL. A new reference. ERR_TOO_LARGE. */
+	int (*command)(const json_t *command, const char *session, const char *text, json_t **ret,
+		       struct error *err) _warn_unused_;
+	/* Which variable of the session's process it must share, or NULL. */
+	const char *home_variable;
+	/* What became of it, by its exit code and what it wrote: 0 if the message is in the queue. */
+	int (*result)(int status, const char *out, size_t len, struct error *err) _warn_unused_;
+};
+
 /* --- session records that the runtime keeps --- */
 
 struct agent_record {
@@ -198,6 +216,7 @@ struct agent_backend {
 	/* The control socket that the agent process `pid` listens on; caller frees. NULL: it hosts nothing.
 	 */
 	char *(*link_socket)(pid_t pid);
+	const struct agent_queue_kind *queue;
 	const struct agent_records *records;
 	const struct term_composer *composer;
 };

@@ -242,10 +242,16 @@ static void adopt(struct codex_rpc *rpc, const json_t *thread)
 	} else if (!is_session(thread) || !is_folder(cwd)) {
 		t->kind = THREAD_HIDDEN;
 	} else {
+		const char *preview = json_str(thread, "preview"); /* its first message */
 		t->kind = THREAD_SESSION;
 		t->turn = turn;
+		t->fresh = !preview || !*preview;
+		t->awake = turn != AGENT_TURN_IDLE;
 		if (!rpc->stopped)
 			rpc->o.events->session(rpc->o.data, t->id, cwd, turn);
+		if (!t->fresh)
+			thread_shows(rpc, t, preview, strlen(preview));
+		thread_advance(rpc, t);
 	}
 }
 
@@ -399,9 +405,8 @@ static void on_item(struct codex_rpc *rpc, const json_t *params)
 {
 	struct thread *t = find_thread(rpc, json_str(params, "threadId"));
 	const json_t *item = json_object_get(params, "item");
-	const char *type = json_str(item, "type"), *id = json_str(item, "clientId");
-	if (t && type && id && strcmp(type, "userMessage") == 0)
-		thread_consumed(rpc, t, id);
+	if (t && t->kind == THREAD_SESSION)
+		thread_said(rpc, t, item);
 }
 
 static void on_turn_completed(struct codex_rpc *rpc, const json_t *params)

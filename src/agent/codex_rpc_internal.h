@@ -43,6 +43,8 @@ struct thread {
 	enum agent_turn turn;
 	enum subscription sub;
 	bool looking; /* thread/turns/list is out */
+	bool fresh;   /* no message of a user has been seen in it yet */
+	bool awake;   /* it has been seen at work */
 	struct list sends;
 	size_t n_sends;
 	char id[CODEX_ID_MAX + 1];
@@ -95,8 +97,10 @@ void thread_advance(struct codex_rpc *rpc, struct thread *t);
 void thread_turn(struct codex_rpc *rpc, struct thread *t, enum agent_turn turn);
 /* A turn of it has ended. */
 void thread_turn_over(struct codex_rpc *rpc, struct thread *t, const char *turn);
-/* An item of it says that the message was read; nothing happens for one that is none of ours. */
-void thread_consumed(struct codex_rpc *rpc, struct thread *t, const char *id);
+/* A user's message stands in it: an item of a turn. */
+void thread_said(struct codex_rpc *rpc, struct thread *t, const json_t *item);
+/* Our elements in a text that a user said: messages that came by another way than this one. */
+void thread_shows(struct codex_rpc *rpc, struct thread *t, const char *text, size_t len);
 /* Answers. `error` is the server's, NULL if there is none. */
 void thread_resumed(struct codex_rpc *rpc, struct thread *t, bool ok);
 void thread_left(struct codex_rpc *rpc, struct thread *t);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/element.h"
 #include "base/json.h"
 
 static void send_free(struct thread *t, struct send *s)
@@ -107,18 +108,23 @@ static void unsubscribe(struct codex_rpc *rpc, struct thread *t)
 	}
 }
 
+/* What comes first into a new thread, which may have been handed over when it was started, shows in an item.
+ */
+static bool awaits_first(const struct thread *t)
+{
+	return t->fresh && t->turn != AGENT_TURN_IDLE;
+}
+
 void thread_advance(struct codex_rpc *rpc, struct thread *t)
 {
 	struct send *next = first_in(t, SEND_WAITS);
 	if (rpc->stopped || t->sub == SUB_ASKED || t->sub == SUB_LEAVING)
 		return;
-	if (list_empty(&t->sends))
+	if (list_empty(&t->sends) && !awaits_first(t))
 		unsubscribe(rpc, t);
-	else if (!next || first_in(t, SEND_ASKED))
-		return;
-	else if (t->sub == SUB_NONE)
+	else if (t->sub == SUB_NONE && (next || awaits_first(t)))
 		subscribe(rpc, t);
-	else if (t->sub == SUB_YES || !first_in(t, SEND_TAKEN))
+	else if (next && !first_in(t, SEND_ASKED) && (t->sub == SUB_YES || !first_in(t, SEND_TAKEN)))
 		start_turn(rpc, t, next);
 }
 
@@ -154,15 +160,22 @@ static void give_up(struct codex_rpc *rpc, struct thread *t)
 	}
 }
 
+/* Whether there may be an item that was not told. */
+static bool unseen(struct thread *t)
+{
+	return (t->fresh && t->awake) || first_in(t, SEND_TAKEN);
+}
+
 void thread_turn(struct codex_rpc *rpc, struct thread *t, enum agent_turn turn)
 {
 	bool changed = t->turn != turn;
 	t->turn = turn;
+	t->awake = t->awake || turn != AGENT_TURN_IDLE;
 	if (changed && !rpc->stopped)
 		rpc->o.events->turn(rpc->o.data, t->id, turn);
 	if (turn == AGENT_TURN_IDLE && t->sub == SUB_YES)
 		give_up(rpc, t);
-	else if (t->sub == SUB_REFUSED && first_in(t, SEND_TAKEN)) {
+	if (t->sub == SUB_REFUSED && unseen(t)) {
 		/* It has a turn now. */
 		if (turn == AGENT_TURN_IDLE)
 			look(rpc, t);
@@ -184,17 +197,56 @@ void thread_turn_over(struct codex_rpc *rpc, struct thread *t, const char *turn)
 	thread_advance(rpc, t);
 }
 
-void thread_consumed(struct codex_rpc *rpc, struct thread *t, const char *id)
+void thread_shows(struct codex_rpc *rpc, struct thread *t, const char *text, size_t len)
 {
-	struct send *s = thread_find_send(t, id);
-	if (!s || s->state == SEND_WAITS)
-		return;
+	json_auto_t *ids = element_ids(text, len);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id)
+	{
+		/* Of our own the item says more than its text. */
+		if (!rpc->stopped && !thread_find_send(t, json_string_value(id)))
+			rpc->o.events->consumed(rpc->o.data, t->id, json_string_value(id));
+	}
+}
+
+static void consumed(struct codex_rpc *rpc, struct thread *t, struct send *s)
+{
 	struct send read = *s;
 	send_free(t, s);
 	if (read.state != SEND_TAKEN) /* its answer comes late, and is not waited for */
 		tell_sent(rpc, t, read.id, NULL);
 	if (!rpc->stopped)
 		rpc->o.events->consumed(rpc->o.data, t->id, read.id);
+}
+
+/* Whether it is one of ours that is under way, by the id that it was given. */
+static struct send *send_of(struct thread *t, const json_t *item)
+{
+	const char *client = json_str(item, "clientId");
+	struct send *s = client ? thread_find_send(t, client) : NULL;
+	return s && s->state != SEND_WAITS ? s : NULL;
+}
+
+void thread_said(struct codex_rpc *rpc, struct thread *t, const json_t *item)
+{
+	const char *type = json_str(item, "type");
+	if (!type || strcmp(type, "userMessage") != 0)
+		return;
+	t->fresh = false;
+	struct send *s = send_of(t, item);
+	if (s) {
+		consumed(rpc, t, s);
+	} else {
+		size_t i;
+		const json_t *part;
+		json_array_foreach(json_object_get(item, "content"), i, part)
+		{
+			const json_t *text = json_object_get(part, "text");
+			if (json_is_string(text))
+				thread_shows(rpc, t, json_string_value(text), json_string_length(text));
+		}
+	}
 	thread_advance(rpc, t);
 }
 
@@ -203,7 +255,7 @@ void thread_resumed(struct codex_rpc *rpc, struct thread *t, bool ok)
 	if (t->sub != SUB_ASKED)
 		return;
 	t->sub = ok ? SUB_YES : SUB_REFUSED;
-	if (first_in(t, SEND_TAKEN) && (ok || t->turn == AGENT_TURN_IDLE))
+	if (unseen(t) && (ok || t->turn == AGENT_TURN_IDLE))
 		look(rpc, t); /* its item may have been told before */
 	thread_advance(rpc, t);
 }
@@ -237,43 +289,35 @@ void thread_started(struct codex_rpc *rpc, struct thread *t, const char *id, con
 	thread_advance(rpc, t);
 }
 
-/* Whether an item of the turn is the user's message of that id. */
-static bool turn_holds(const json_t *turn, const char *id)
+/* What is known of the message that was sent while no item was told: there is one at most. */
+static struct send *blind_one(struct thread *t)
 {
-	size_t i;
-	const json_t *item;
-	json_array_foreach(json_object_get(turn, "items"), i, item)
-	{
-		const char *client = json_str(item, "clientId");
-		if (client && strcmp(client, id) == 0)
-			return true;
-	}
-	return false;
+	struct send *s = first_in(t, SEND_TAKEN);
+	return s && s->blind ? s : NULL;
 }
 
-/* A list of the latest turns, each with the message that began it; NULL when there is none to be had. It is
- * looked at for the message that was sent while no item was told, of which there is one at most. */
+/* A list of the latest turns, each with the message that began it; NULL when there is none to be had. */
 void thread_listed(struct codex_rpc *rpc, struct thread *t, const json_t *result)
 {
-	size_t i;
-	const json_t *turn;
-	struct send *s = first_in(t, SEND_TAKEN);
+	size_t i, k;
+	const json_t *turn, *item;
+	bool over = true; /* without a trace of its turn there is nothing to wait for */
 	t->looking = false;
-	if (!s || !s->blind)
-		return;
-	bool over = t->turn == AGENT_TURN_IDLE; /* without a trace of its turn there is nothing to wait for */
 	json_array_foreach(json_object_get(result, "data"), i, turn)
 	{
 		const char *id = json_str(turn, "id"), *status = json_str(turn, "status");
-		if (!id || strcmp(id, s->turn) != 0)
-			continue;
-		if (turn_holds(turn, s->id)) {
-			thread_consumed(rpc, t, s->id);
-			return;
+		const struct send *s = blind_one(t);
+		if (s && id && strcmp(id, s->turn) == 0)
+			over = status && strcmp(status, "inProgress") != 0;
+		json_array_foreach(json_object_get(turn, "items"), k, item)
+		{
+			if (t->fresh || (blind_one(t) && send_of(t, item) == blind_one(t)))
+				thread_said(rpc, t, item);
 		}
-		over = over && status && strcmp(status, "inProgress") != 0;
 	}
-	s->turn_over |= over;
+	struct send *s = blind_one(t);
+	if (s && over && t->turn == AGENT_TURN_IDLE)
+		s->turn_over = true;
 	if (t->turn == AGENT_TURN_IDLE)
 		give_up(rpc, t);
 	thread_advance(rpc, t);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/codex_hook.h"
+#include "agent/codex.h"
 #include "agent/edit_json.h"
 #include "agent/edit_toml.h"
 #include "agent/setup_hooks.h"

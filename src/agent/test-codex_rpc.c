@@ -196,21 +196,35 @@ static void refuse(struct talk *t, json_int_t id, const char *message)
 	say(t, "{\"id\":%lld,\"error\":{\"code\":-32600,\"message\":\"%s\"}}", (long long)id, message);
 }
 
-#define THREAD(id, cwd, status, more)                                                                        \
-	"{\"id\":\"" id "\",\"cwd\":\"" cwd "\",\"status\":" status ",\"ephemeral\":false,\"source\":"       \
-	"\"vscode\",\"parentThreadId\":null,\"canAcceptDirectInput\":true,\"turns\":[]" more "}"
+#define THREAD_OF(id, cwd, status, preview, more)                                                            \
+	"{\"id\":\"" id "\",\"cwd\":\"" cwd "\",\"status\":" status ",\"preview\":\"" preview                \
+	"\",\"ephemeral\":false,\"source\":\"vscode\",\"parentThreadId\":null,\"canAcceptDirectInput\":"     \
+	"true,"                                                                                              \
+	"\"turns\":[]" more "}"
+/* One that has had a turn. */
+#define THREAD(id, cwd, status, more) THREAD_OF(id, cwd, status, "once said", more)
 #define IDLE "{\"type\":\"idle\"}"
 #define ACTIVE "{\"type\":\"active\",\"activeFlags\":[]}"
 
-/* A greeted server with the one idle thread A. */
-static void with_a(struct talk *t)
+static void with_thread(struct talk *t, const char *thread)
 {
 	greet(t);
 	answer(t, asks(t, "thread/loaded/list", NULL), "{\"data\":[],\"nextCursor\":null}");
-	say(t, "{\"method\":\"thread/started\",\"params\":{\"thread\":" THREAD(A, "/a", IDLE, "") "}}");
+	say(t, "{\"method\":\"thread/started\",\"params\":{\"thread\":%s}}", thread);
 	expect(t, "session(A,/a,idle)");
 	assert_false(t->owed);
 	nothing_written(t);
+}
+
+/* A greeted server with the one idle thread A; the same before its first turn. */
+static void with_a(struct talk *t)
+{
+	with_thread(t, THREAD(A, "/a", IDLE, ""));
+}
+
+static void with_fresh_a(struct talk *t)
+{
+	with_thread(t, THREAD_OF(A, "/a", IDLE, "", ""));
 }
 
 static void status(struct talk *t, const char *thread, const char *status_json)
@@ -445,7 +459,7 @@ static void test_a_turn_that_goes_on_keeps_its_messages(void **state)
 
 static json_int_t start_fresh(struct talk *t)
 {
-	with_a(t);
+	with_fresh_a(t);
 	hand(t, "msg-1");
 	hand(t, "msg-2");
 	refuse(t, asks(t, "thread/resume", A), "no rollout found for thread id " A);
@@ -480,7 +494,8 @@ static void test_the_first_turn_is_found_at_its_end(void **state)
 {
 	struct talk *t = *state;
 	json_int_t start = start_fresh(t);
-	status(t, A, ACTIVE); /* before the answer: nothing to look for yet */
+	status(t, A, ACTIVE);
+	refuse(t, asks(t, "thread/resume", A), "no rollout found");
 	nothing_written(t);
 	answer(t, start, TAKEN);
 	refuse(t, asks(t, "thread/resume", A), "no rollout found");
@@ -505,6 +520,83 @@ static void test_D4_a_first_turn_that_cannot_be_found_is_unknown(void **state)
 	/* Neither read nor known not to have arrived. */
 	expect(t, "sent(A,msg-1) turn(A,working) turn(A,idle)");
 	(void)asks(t, "turn/start", A);
+}
+
+/* --- messages that came by another way, such as the command line --- */
+
+#define LAUNCH "msg-0123456789ab"
+#define ELEMENT(id) "<coppice-message id=\\\"" id "\\\" kind=\\\"prompt\\\">\\ndo it\\n</coppice-message>"
+
+static void said(struct talk *t, const char *text)
+{
+	say(t,
+	    "{\"method\":\"item/started\",\"params\":{\"item\":{\"type\":\"userMessage\",\"clientId\":\"x\","
+	    "\"content\":[{\"type\":\"text\",\"text\":\"%s\"},{\"type\":\"image\"}]},\"threadId\":\"" A
+	    "\"}}",
+	    text);
+}
+
+static void test_D8_the_first_prompt_is_seen_in_its_turn(void **state)
+{
+	struct talk *t = *state;
+	with_fresh_a(t);
+	status(t, A, ACTIVE);
+	refuse(t, asks(t, "thread/resume", A), "no rollout found"); /* too early */
+	status(t, A, "{\"type\":\"active\",\"activeFlags\":[\"waitingOnApproval\"]}");
+	answer(t, asks(t, "thread/resume", A), "{}");
+	json_int_t look = asks(t, "thread/turns/list", A);
+	answer(t, look, "{\"data\":[{\"id\":\"" TURN "\",\"status\":\"inProgress\",\"items\":[]}]}");
+	said(t, ELEMENT(LAUNCH));
+	expect(t, "turn(A,working) turn(A,awaits) consumed(A," LAUNCH ")");
+	(void)asks(t, "thread/unsubscribe", A);
+	/* From then on nobody looks. */
+	status(t, A, IDLE);
+	status(t, A, ACTIVE);
+	nothing_written(t);
+}
+
+static void test_D8_the_first_prompt_is_found_by_its_list(void **state)
+{
+	struct talk *t = *state;
+	with_fresh_a(t);
+	status(t, A, ACTIVE);
+	json_int_t resume = asks(t, "thread/resume", A);
+	status(t, A, IDLE);
+	refuse(t, resume, "no rollout found");
+	answer(t, asks(t, "thread/turns/list", A),
+	       "{\"data\":[{\"id\":\"" TURN
+	       "\",\"status\":\"completed\",\"items\":[{\"type\":\"userMessage\","
+	       "\"content\":[{\"type\":\"text\",\"text\":\"" ELEMENT(LAUNCH) "\"}]}]}]}");
+	expect(t, "turn(A,working) turn(A,idle) consumed(A," LAUNCH ")");
+	nothing_written(t);
+}
+
+static void test_D8_the_first_prompt_of_a_thread_that_was_there(void **state)
+{
+	struct talk *t = *state;
+	greet(t);
+	answer(t, asks(t, "thread/loaded/list", NULL), "{\"data\":[\"" A "\"]}");
+	answer(t, asks(t, "thread/read", A),
+	       "{\"thread\":" THREAD_OF(A, "/a", ACTIVE, ELEMENT(LAUNCH), "") "}");
+	expect(t, "session(A,/a,working) consumed(A," LAUNCH ")");
+	nothing_written(t);
+}
+
+static void test_what_a_user_says_first_is_none_of_ours(void **state)
+{
+	struct talk *t = *state;
+	with_fresh_a(t);
+	status(t, A, ACTIVE);
+	answer(t, asks(t, "thread/resume", A), "{}");
+	answer(t, asks(t, "thread/turns/list", A), "{\"data\":[]}");
+	hand(t, "msg-1"); /* meanwhile */
+	json_int_t start = asks(t, "turn/start", A);
+	said(t, "hello");
+	answer(t, start, TAKEN);
+	item(t, A, "msg-1");
+	expect(t, "turn(A,working) sent(A,msg-1) consumed(A,msg-1)");
+	(void)asks(t, "thread/unsubscribe", A);
+	nothing_written(t);
 }
 
 /* --- ends --- */
@@ -657,6 +749,10 @@ int main(void)
 		TEST(test_the_first_turn_is_found_by_its_list),
 		TEST(test_the_first_turn_is_found_at_its_end),
 		TEST(test_D4_a_first_turn_that_cannot_be_found_is_unknown),
+		TEST(test_D8_the_first_prompt_is_seen_in_its_turn),
+		TEST(test_D8_the_first_prompt_is_found_by_its_list),
+		TEST(test_D8_the_first_prompt_of_a_thread_that_was_there),
+		TEST(test_what_a_user_says_first_is_none_of_ours),
 		TEST(test_D4_what_waits_for_a_thread_that_ends_has_not_arrived),
 		TEST(test_no_event_after_the_stop),
 		TEST(test_a_server_that_does_not_read),

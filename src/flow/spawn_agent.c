@@ -34,6 +34,18 @@ static int store_prompt(struct core *core, const struct spawn_order *order, cons
 	return message_offer(s, id, "launch", NULL, err);
 }
 
+/* Git's folders of the worktree at `path`, by the books; NULL where it is none of ours. Caller frees both. */
+static void git_folders(struct store *s, const char *path, char **ret_git_dir, char **ret_common_dir)
+{
+	autoquery q = db_query(s,
+			       "SELECT git_dir, common_dir FROM worktree JOIN repo ON repo.repo_id ="
+			       " worktree.repo_id WHERE path = ? AND state = 'live'",
+			       "s", path);
+	bool known = query_next(&q) && !query_null(&q, 0);
+	*ret_git_dir = known ? query_dup(&q, 0) : NULL;
+	*ret_common_dir = known ? query_dup(&q, 1) : NULL;
+}
+
 int spawn_agent_command(struct core *core, const struct spawn_order *order, const char *spawn_id,
 			json_t **ret, struct error *err)
 {
@@ -46,6 +58,9 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 	int code = order->prompt ? store_prompt(core, order, spawn_id, &prompt, err) : 0;
 	if (code)
 		return code;
+	autofree char *git_dir = NULL;
+	autofree char *common_dir = NULL;
+	git_folders(core->store, order->path, &git_dir, &common_dir);
 	struct agent_start start = {
 		.program = core->program,
 		.home = core->home,
@@ -53,7 +68,9 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 		.command = config_backend_command(core->config, backend->name),
 		.profile =
 			order->profile ? config_profile(core->config, backend->name, order->profile) : NULL,
-		.prompt = order->prompt ? strbuf_str(&prompt) : NULL};
+		.prompt = order->prompt ? strbuf_str(&prompt) : NULL,
+		.git_dir = git_dir,
+		.common_dir = common_dir};
 	_cleanup_(agent_command_release) struct agent_command command = {0};
 	code = backend->start(&start, &command, err);
 	if (!code)

@@ -9,7 +9,11 @@
 #include "os/env.h"
 #include "os/loop.h"
 
-enum { TAKE_MAX = 10, TAKE_SECONDS = 25 };
+enum {
+	TAKE_MAX = 10,
+	TAKE_SECONDS = 25,
+	REOPENINGS = 5, /* of a lost inbox, unasked, each after twice the rest of the one before */
+};
 
 /* Between two takes that brought nothing, should the daemon not wait; and after a failure that may pass. */
 #define REST USEC_PER_SEC
@@ -37,6 +41,7 @@ struct mcp_deliver {
 	struct loop_timer *rest, *report_rest;
 	usec_t asked_at; /* monotonic: the last take */
 	usec_t pause;	 /* of the next rest after a failure */
+	int reopenings;	 /* since the inbox last took something */
 	struct list handed, reports;
 };
 
@@ -104,10 +109,9 @@ static void handed_free(struct handed *h)
 	free(h);
 }
 
-/* The inbox is gone: what it has not settled did not arrive, and the daemon is to take other ways. */
-static void lose_inbox(void *data)
+/* Closes the inbox: what it has not settled did not arrive, and the daemon is to take other ways. */
+static void close_inbox(struct mcp_deliver *d)
 {
-	struct mcp_deliver *d = data;
 	d->kind->close(TAKE_PTR(d->inbox));
 	mcp_link_cancel(TAKE_PTR(d->take));
 	mcp_link_close_lane(d->link, MCP_LANE_DELIVERY);
@@ -126,6 +130,38 @@ static void rest(struct mcp_deliver *d, usec_t pause, void (*then)(void *data))
 	d->rest = loop_timer_start(d->loop, pause, then, d);
 }
 
+static void reopen(void *data);
+
+static void reopen_later(struct mcp_deliver *d)
+{
+	if (d->reopenings < REOPENINGS)
+		rest(d, REST << d->reopenings++, reopen);
+}
+
+static void reopen(void *data)
+{
+	struct mcp_deliver *d = data;
+	d->rest = NULL;
+	mcp_deliver_start(d);
+	if (!d->inbox)
+		reopen_later(d);
+}
+
+/* The inbox does not take anything. It may again, once the session has come to itself. */
+static void lose_inbox(void *data)
+{
+	struct mcp_deliver *d = data;
+	close_inbox(d);
+	reopen_later(d);
+}
+
+/* Whether it is this one message that the inbox does not take. */
+static bool is_of_message(const struct error *err)
+{
+	return err->code == ERR_INVALID || err->code == ERR_TOO_LARGE || err->code == ERR_REFUSED ||
+	       err->code == ERR_CONFLICT;
+}
+
 static void on_sent(void *data, const char *id, const struct error *err)
 {
 	struct mcp_deliver *d = data;
@@ -137,7 +173,8 @@ static void on_sent(void *data, const char *id, const struct error *err)
 		break;
 	}
 	report(d, id, err ? "returned" : "submitted", err ? err->message : NULL);
-	if (err && err->code == ERR_NOT_FOUND)
+	d->reopenings = err ? d->reopenings : 0;
+	if (err && !is_of_message(err))
 		rest(d, 0, lose_inbox); /* it is the inbox that calls */
 	else if (list_empty(&d->handed) && !d->rest)
 		take(d);
@@ -179,7 +216,7 @@ static bool hand_over(struct mcp_deliver *d, const json_t *message)
 		handed_free(h);
 		report(d, id, "returned", err.message);
 	}
-	return r != ERR_NOT_FOUND;
+	return !r || is_of_message(&err);
 }
 
 /* A failure: one that may pass is waited out, else the inbox is closed until the next start. */
@@ -187,7 +224,7 @@ static void take_failed(struct mcp_deliver *d, const struct error *err)
 {
 	bool passes = err->code == ERR_NOT_STORED || err->code == ERR_NO_DAEMON || err->code == ERR_DISK_FULL;
 	if (!passes) {
-		lose_inbox(d);
+		close_inbox(d);
 		return;
 	}
 	rest(d, d->pause, take);

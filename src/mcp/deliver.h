@@ -1,14 +1,16 @@
-/* Delivery into the session's own inbox (D4): messages are taken from the daemon, handed to the inbox one
- *after the other, and what becomes of each is reported.
+/* Delivery into the session's own inbox (D4): messages are taken from the daemon, handed to the inbox one by
+ * one, and what becomes of each is reported.
  *
  *	delivery_take	→ agent_inbox_kind.send	→ sent		delivery_report submitted, or returned
  *						→ held		delivery_report held
  *						→ released	delivery_report submitted
  *						→ dropped	delivery_report returned
  *
- * All are taken over one and the same connection, by which the daemon knows that the inbox is attached; it is
- * closed when the inbox is lost. More are taken only when the inbox is done with those before, so it is never
- * flooded, and each sender's order is kept (D3). */
+ * All are taken over one and the same connection, by which the daemon knows that the inbox is attached. It is
+ * closed when the inbox takes nothing any more, and made anew when the inbox can be opened again.
+ *
+ * More are taken only when the inbox is done with those before: so it is never flooded, and each sender's
+ * order is kept (D3). */
 #ifndef MCP_DELIVER_H
 #define MCP_DELIVER_H
 

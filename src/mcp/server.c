@@ -270,6 +270,15 @@ static const char *hosted_session(struct mcp_server *s, const struct request *r)
 	return id && *id && strlen(id) <= SESSION_MAX && http_is_value(id) ? id : NULL;
 }
 
+/* Where such a session works: the process that hosts it is somewhere else. */
+static const char *hosted_folder(struct mcp_server *s, const struct request *r)
+{
+	json_t *workspaces = json_object_get(json_object_get(r->meta, "x-codex-turn-metadata"), "workspaces");
+	void *only = json_object_size(workspaces) == 1 ? json_object_iter(workspaces) : NULL;
+	const char *folder = only && hosted_session(s, r) ? json_object_iter_key(only) : NULL;
+	return folder && *folder == '/' ? folder : s->o.place->folder;
+}
+
 static void do_call(struct mcp_server *s, const struct request *r)
 {
 	const char *name = json_str(r->params, "name");
@@ -291,7 +300,7 @@ static void do_call(struct mcp_server *s, const struct request *r)
 					.op = op,
 					.args = json_is_object(args) ? args : NULL,
 					.session = hosted_session(s, r),
-					.folder = s->o.place->folder,
+					.folder = hosted_folder(s, r),
 					.set = mcp_session_set(s->session),
 					.era = r->era};
 	if (mcp_calls_begin(s->calls, &call, &err))

@@ -1,9 +1,9 @@
 /* The MCP server of one session: messages in, messages out, no descriptors.
  *
- * Both eras of the protocol are served, and each request says which it is of:
- *	2026-07-28	every request carries its version in _meta; nothing is negotiated (server/discover
- *tells) 2025-11-25, 2025-06-18	after `initialize` Only tools are offered. What a tool does, the daemon does
- *(mcp/calls.h).
+ * Both eras of the protocol are served, and each request says which it is of. In that of 2026-07-28 it
+ * carries its version in _meta, and nothing is negotiated (server/discover tells what there is); in that of
+ * 2025-11-25 and 2025-06-18 it comes after `initialize`. Only tools are offered; what one does, the daemon
+ * does.
  *
  *   server = mcp_server_new(&options);
  *   on bytes:  mcp_server_feed(server, data, len)

@@ -203,6 +203,23 @@ static void test_D4_a_lost_inbox_lets_go_of_the_transport(void **state)
 	close_stage(&s);
 }
 
+static void test_D4_an_inbox_that_comes_to_itself_is_opened_again(void **state)
+{
+	(void)state;
+	struct stage s;
+	open_stage(&s);
+	fake_await(&s.fake, 1);
+	fake_answer(&s.fake, 0, messages(0, 1));
+	while (box.n < 1)
+		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	box_sent("msg-0", ERR_SYSTEM);
+	assert_report(&s, 1, "msg-0", "returned", "it did not arrive");
+	assert_take(&s, 2); /* a second later */
+	assert_int_equal(box.opened, 2);
+	assert_int_not_equal(s.fake.at[2].connection, s.fake.at[0].connection);
+	close_stage(&s);
+}
+
 static void test_a_message_that_cannot_be_sent_is_returned_at_once(void **state)
 {
 	(void)state;
@@ -279,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_D3_messages_are_handed_over_in_order_and_settled_before_more_are_taken),
 		cmocka_unit_test(test_D1_what_becomes_of_a_held_message_is_reported),
 		cmocka_unit_test(test_D4_a_lost_inbox_lets_go_of_the_transport),
+		cmocka_unit_test(test_D4_an_inbox_that_comes_to_itself_is_opened_again),
 		cmocka_unit_test(test_a_message_that_cannot_be_sent_is_returned_at_once),
 		cmocka_unit_test(test_a_session_without_an_inbox_takes_nothing),
 		cmocka_unit_test(test_D2_a_take_whose_answer_was_lost_is_repeated_under_its_key),

@@ -76,9 +76,9 @@ static enum found find_first(const struct term_composer *c, const struct screen 
 		bool framed = !c->ruled || (at > 0 && is_rule(&s->rows[at - 1]));
 		if (c->mode_prompt && framed && screen_row_begins(row, c->mode_prompt))
 			return FOUND_MODE;
-		if (has_prompt(c, row)) {
+		if (has_prompt(c, row) && framed) {
 			*ret = at;
-			return framed ? FOUND_PROMPT : FOUND_NONE;
+			return FOUND_PROMPT;
 		}
 		if (c->ruled && is_scrolled_rule(row))
 			return FOUND_MODE;
@@ -162,25 +162,34 @@ static enum composer_state other_state(const struct term_composer *c, const stru
 	return PROMPT_UNKNOWN;
 }
 
-/* The prompt's place and content, without a judgement of what else there may be. */
-static enum found read_prompt(const struct term_composer *c, const struct screen *s, struct composer_view *v)
+/* Whether the cursor stands in the rows of the prompt. Behind a row that is exactly full it stands in the
+ * next one, which is still blank. */
+static bool cursor_inside(const struct term_composer *c, const struct screen *s,
+			  const struct composer_view *v)
 {
-	*v = (struct composer_view){0};
+	if (s->cursor_y <= v->last)
+		return true;
+	return !c->ruled && s->cursor_y == v->last + 1 && blank(&s->rows[s->cursor_y]) &&
+	       s->cursor_x == c->indent;
+}
+
+/* The prompt's place and content, without a judgement of what else there may be. */
+static enum found read_prompt(const struct term_composer *c, const struct screen *s,
+			      struct composer_view *ret)
+{
+	struct composer_view v = {0};
+	*ret = v;
 	if (c->cursor_shown && !s->cursor_shown)
 		return FOUND_NONE;
-	enum found found = find_first(c, s, &v->first);
+	enum found found = find_first(c, s, &v.first);
 	if (found != FOUND_PROMPT)
 		return found;
-	if (!find_last(c, s, v->first, &v->last))
+	if (!find_last(c, s, v.first, &v.last) || !cursor_inside(c, s, &v))
 		return FOUND_NONE;
-	/* Behind a row that is exactly full the cursor stands in the next one, which is still blank. */
-	bool behind = !c->ruled && s->cursor_y == v->last + 1 && blank(&s->rows[s->cursor_y]) &&
-		      s->cursor_x == c->indent;
-	if (s->cursor_y > v->last && !behind)
-		return FOUND_NONE;
-	v->found = true;
-	v->empty = prompt_empty(c, s, v);
-	v->busy = c->busy(s, v);
+	v.found = true;
+	v.empty = prompt_empty(c, s, &v);
+	v.busy = c->busy(s, &v);
+	*ret = v;
 	return FOUND_PROMPT;
 }
 

@@ -5,10 +5,16 @@
 MODERN='"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}'
 HELLO='{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"claude-code","version":"1"}}}'
 
+# An agent with its MCP server: a process of its own, for the test itself must not become the peer.
+agent() {
+	# shellcheck disable=SC2016
+	bash -c 'echo $$ >"$T/agent"; coppice mcp "$@"; exit $?' agent "$@"
+}
+
 # A session on two FIFOs: `say` writes a message, `hear` reads one into $heard.
 begin_session() {
 	mkfifo "$T/in" "$T/out"
-	coppice mcp <"$T/in" >"$T/out" 2>"$T/mcp-errors" &
+	agent <"$T/in" >"$T/out" 2>"$T/mcp-errors" &
 	session=$!
 	exec 7>"$T/in" 8<"$T/out"
 }
@@ -45,7 +51,7 @@ test_a_session_becomes_a_peer_and_ends_with_its_input() {
 	hear
 	same "$(json result.structuredContent.role <<<"$heard")" agent
 	same "$(json result.structuredContent.backend <<<"$heard")" claude-code
-	same "$(json result.structuredContent.pid <<<"$heard")" $$
+	same "$(json result.structuredContent.pid <<<"$heard")" "$(cat "$T/agent")"
 	same "$(json result.structuredContent.path <<<"$heard")" "$T"
 	same "$(coppice ps --json | json peers.0.name)" "$(json result.structuredContent.name <<<"$heard")"
 	end_session
@@ -53,7 +59,7 @@ test_a_session_becomes_a_peer_and_ends_with_its_input() {
 
 test_what_was_asked_before_the_end_of_the_input_is_answered() {
 	printf '%s\n%s' "$HELLO" "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"whoami\",$MODERN}}" |
-		coppice mcp >"$T/said"
+		agent >"$T/said"
 	same "$(sed -n 2p "$T/said" | json result.structuredContent.role)" agent
 	same "$(wc -l <"$T/said")" 2
 	# files are as good as pipes
@@ -107,7 +113,7 @@ test_X2_an_idle_session_makes_no_system_call() {
 	hear
 	tool 1 whoami '{}'
 	hear
-	strace -f -o "$T/calls" -p "$session" 2>"$T/strace" &
+	strace -o "$T/calls" -p "$(pgrep -P "$(cat "$T/agent")")" 2>"$T/strace" &
 	tracer=$!
 	until grep -q attached "$T/strace"; do :; done
 	sleep 3 # what is looked for is that nothing happens
@@ -169,7 +175,7 @@ test_usage() {
 		grep -q '"name":"land"'
 	mkdir "$T/else"
 	printf '%s\n{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"whoami",%s}}\n' "$HELLO" "$MODERN" |
-		coppice mcp -C "$T/else" | tail -1 >"$T/said"
+		agent -C "$T/else" | tail -1 >"$T/said"
 	same "$(json result.structuredContent.path <"$T/said")" "$T/else"
 }
 
