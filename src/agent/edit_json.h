@@ -75,6 +75,9 @@ int edit_json_line(const struct edit_json *doc, uint32_t node);
 int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, json_t *value,
 		  struct error *err) _warn_unused_;
 int edit_json_set(struct edit_json *doc, uint32_t node, json_t *value, struct error *err) _warn_unused_;
+/* Makes a value the very bytes that another has in the file as it was before. */
+int edit_json_set_back(struct edit_json *doc, uint32_t node, const struct edit_json *before, uint32_t there,
+		       struct error *err) _warn_unused_;
 /* Takes a member or an element out, and with it the objects and arrays around it that are empty then and
  * were not there in `before`: the file as it was before anything was put in, or NULL when that is not known
  * (all of them go but the root). What stays empty is written as it was there. A root that was not there goes

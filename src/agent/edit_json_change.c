@@ -433,12 +433,24 @@ int edit_json_add(struct edit_json *doc, uint32_t container, const char *key, js
 	return 0;
 }
 
+static int set_text(struct edit_json *doc, uint32_t node, const char *text, struct error *err)
+{
+	autoeditjson *changed = NULL;
+	struct cut cut = {at(doc, node)->start, at(doc, node)->end, text};
+	int r = build(doc, &cut, 1, &changed, err);
+	if (r)
+		return r;
+	if (!same_value(doc, 1, changed, 1, node, node))
+		return not_understood(doc, node, err);
+	become(doc, changed);
+	return 0;
+}
+
 int edit_json_set(struct edit_json *doc, uint32_t node, json_t *value, struct error *err)
 {
 	struct style style = find_style(doc);
 	const struct edit_json_node *old = at(doc, node);
 	autostrbuf text = STRBUF_INIT(GROWTH_MAX);
-	autoeditjson *changed = NULL;
 	bool nested = old->kind == EDIT_JSON_OBJECT || old->kind == EDIT_JSON_ARRAY;
 	size_t head = head_of(old);
 	struct writer w = {.style = &style,
@@ -449,14 +461,15 @@ int edit_json_set(struct edit_json *doc, uint32_t node, json_t *value, struct er
 	if (nested && old->n)
 		w.lines = memchr(doc->text.buf + old->start, '\n', old->end - old->start) != NULL;
 	write_value(&w, value, 0);
-	struct cut cut = {old->start, old->end, strbuf_str(&text)};
-	int r = build(doc, &cut, 1, &changed, err);
-	if (r)
-		return r;
-	if (!same_value(doc, 1, changed, 1, node, node))
-		return not_understood(doc, node, err);
-	become(doc, changed);
-	return 0;
+	return set_text(doc, node, strbuf_str(&text), err);
+}
+
+int edit_json_set_back(struct edit_json *doc, uint32_t node, const struct edit_json *before, uint32_t there,
+		       struct error *err)
+{
+	const struct edit_json_node *old = at(before, there);
+	autofree char *text = xstrndup(before->text.buf + old->start, old->end - old->start);
+	return set_text(doc, node, text, err);
 }
 
 /* --- taking out --- */

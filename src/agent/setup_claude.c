@@ -162,13 +162,13 @@ static int drop_inbox(struct edit_json *doc, const struct edit_json *before, str
 		      struct error *err)
 {
 	uint32_t there = edit_json_get(doc, edit_json_root(doc), inbox_key);
+	uint32_t was = before ? edit_json_get(before, edit_json_root(before), inbox_key) : 0;
 	json_auto_t *accept = json_string("accept"), *now = edit_json_value(doc, there);
-	json_auto_t *old =
-		before ? edit_json_value(before, edit_json_get(before, edit_json_root(before), inbox_key))
-		       : NULL;
+	json_auto_t *old = was ? edit_json_value(before, was) : NULL;
 	if (!before || !json_equal(now, accept) || json_equal(old, accept))
 		return 0;
-	int r = old ? edit_json_set(doc, there, old, err) : edit_json_drop(doc, there, before, err);
+	int r = was ? edit_json_set_back(doc, there, before, was, err)
+		    : edit_json_drop(doc, there, before, err);
 	if (!r)
 		setup_say(said, "inbox", "removed", "crossSessionInbound accept");
 	return r;

@@ -8,7 +8,7 @@
 #include "cli/doctor.h"
 #include "cli/out.h"
 
-enum { DETAIL_COLUMN = 20 };
+enum { DETAIL_COLUMN = 24 };
 
 static void print_check(const json_t *check)
 {
@@ -31,9 +31,33 @@ static void print_check(const json_t *check)
 	(void)putchar('\n');
 }
 
+static void print_fixed(const json_t *fixed)
+{
+	size_t i, k;
+	json_t *report, *file;
+	json_array_foreach(fixed, i, report)
+	{
+		const json_t *error = json_object_get(report, "error");
+		if (error)
+			out_say("%s: %s\n", json_str(report, "backend"), json_str(error, "message"));
+		json_array_foreach(json_object_get(report, "files"), k, file)
+		{
+			out_say("%s: %s %s\n", json_str(report, "backend"), json_str(file, "path"),
+				json_str(file, "state"));
+		}
+	}
+	if (json_array_size(fixed))
+		(void)putchar('\n');
+}
+
 static int run_checks(struct command_run *run)
 {
+	json_auto_t *fixed = option_get(run, "fix") ? doctor_fix_agents() : NULL;
 	json_auto_t *answer = json_pack("{s:o}", "checks", doctor_checks(run->dir));
+	if (fixed)
+		json_object_set(answer, "fixed", fixed);
+	if (fixed && !run->json)
+		print_fixed(fixed);
 	size_t i, failed = 0;
 	json_t *check;
 	if (run->json)
@@ -84,18 +108,24 @@ const struct command command_doctor = {
 	.name = "doctor",
 	.group = "the daemon",
 	.summary = "Check that all is there that coppice needs, with the cure for what is not",
-	.usage = "[--footprint]",
+	.usage = "[--fix] [--footprint]",
 	.text = "Looks at git, tmux, the kernel, the folders and the disk, the configuration, your name in "
-		"git, "
-		"the daemon and the terminal server. It changes nothing and starts nothing. Ends with 1 when "
-		"a "
+		"git, the daemon, "
+		"the terminal server, and the agents: what is installed, whether coppice is in their "
+		"settings with all that "
+		"this version wants, and whether they run it. It changes nothing and starts nothing. Ends "
+		"with 1 when a "
 		"check failed; a warning is no failure.\n"
-		"--footprint lists what coppice keeps on this machine: its own folders, and what it has put "
-		"into "
-		"this repository and those that a running daemon knows.",
-	.examples = "coppice doctor\ncoppice doctor --json\ncoppice doctor --footprint",
+		"--fix brings in line what coppice setup has written before; it asks for nothing and allows "
+		"nothing.\n"
+		"--footprint lists what coppice keeps on this machine: its own folders, the settings that it "
+		"has edited, "
+		"and what it has put into this repository and those that a running daemon knows.",
+	.examples = "coppice doctor\ncoppice doctor --fix\ncoppice doctor --footprint",
 	.options =
 		(const struct option_entry[]){
-			{"footprint", 0, OPTION_FLAG, NULL, "list what coppice keeps, and where"}, {0}},
+			{"fix", 0, OPTION_FLAG, NULL, "do the cures that need no consent, then check"},
+			{"footprint", 0, OPTION_FLAG, NULL, "list what coppice keeps, and where"},
+			{0}},
 	.run = run_doctor,
 };

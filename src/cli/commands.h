@@ -38,7 +38,9 @@
 	X(log)                                                                                               \
 	X(config)                                                                                            \
 	X(daemon)                                                                                            \
+	X(setup)                                                                                             \
 	X(doctor)                                                                                            \
+	X(uninstall)                                                                                         \
 	X(stop)                                                                                              \
 	X(completion)                                                                                        \
 	X(help_entry)                                                                                        \

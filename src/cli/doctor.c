@@ -41,6 +41,16 @@ struct doctor {
 
 enum result { OK, WARN, FAIL };
 
+void doctor_add(json_t *checks, const char *name, const char *result, const char *cure, const char *detail)
+{
+	json_t *check = json_object();
+	json_set_str(check, "name", name);
+	json_set_str(check, "result", result);
+	json_set_str(check, "detail", detail);
+	json_set_str(check, "cure", cure);
+	json_array_append_new(checks, check);
+}
+
 static void _printf_(5, 6)
 	add(struct doctor *d, const char *name, enum result result, const char *cure, const char *fmt, ...)
 {
@@ -50,12 +60,7 @@ static void _printf_(5, 6)
 	va_start(ap, fmt);
 	strbuf_vaddf(&detail, fmt, ap);
 	va_end(ap);
-	json_t *check = json_object();
-	json_set_str(check, "name", name);
-	json_set_str(check, "result", results[result]);
-	json_set_str(check, "detail", strbuf_str(&detail));
-	json_set_str(check, "cure", cure);
-	json_array_append_new(d->checks, check);
+	doctor_add(d->checks, name, results[result], cure, strbuf_str(&detail));
 }
 
 static void add_error(struct doctor *d, const char *name, enum result result, const struct error *err,
@@ -407,13 +412,19 @@ static void check_terminals(struct doctor *d)
 		    (int)strcspn(text, "\n"), text);
 }
 
+static void check_agents(struct doctor *d)
+{
+	if (d->has_paths)
+		doctor_check_agents(d->checks, d->paths.home, d->config);
+}
+
 json_t *doctor_checks(const char *dir)
 {
 	/* The configuration is known from check_configuration on. */
 	static void (*const checks[])(struct doctor * d) = {
 		check_git,	check_tmux,    check_kernel,	    check_landlock,
 		check_state,	check_runtime, check_configuration, check_disk,
-		check_identity, check_daemon,  check_terminals,
+		check_identity, check_daemon,  check_terminals,	    check_agents,
 	};
 	struct doctor d = {.dir = dir, .checks = json_array()};
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/doctor.h"
+#include "cli/setup.h"
 #include "os/file.h"
 #include "os/paths.h"
 
@@ -100,6 +101,20 @@ static void add_repo(json_t *list, const char *common_dir)
 	add_refs(list, common_dir);
 }
 
+/* Files of the agents that setup has written into. */
+static void add_settings(json_t *list, const char *home)
+{
+	json_auto_t *edited = setup_edited(home);
+	size_t i;
+	json_t *row;
+	json_array_foreach(edited, i, row)
+	{
+		autofree char *what =
+			xasprintf("settings of %s: %s", json_str(row, "backend"), json_str(row, "what"));
+		add(list, what, json_str(row, "path"), false);
+	}
+}
+
 json_t *doctor_footprint(const char *dir)
 {
 	json_t *list = json_array();
@@ -110,6 +125,7 @@ json_t *doctor_footprint(const char *dir)
 	if (paths_find(&paths, NULL) == 0) {
 		add(list, "state folder", paths.home, true);
 		add(list, "socket", paths.socket, false);
+		add_settings(list, paths.home);
 	}
 	note_repo(repos, dir);
 	note_rows(repos, NULL, "list_peers", json_pack("{s:b}", "show_offline", 1), "peers", "path");

@@ -172,8 +172,7 @@ void session_found(struct core *core, const struct session_found *found)
 	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
 }
 
-/* A terminal of ours runs one agent: whatever sessions its own app server opens are that peer's. */
-static bool is_shared(struct store *s, const char *inside, const char *backend)
+bool session_is_one_of_many(struct store *s, const char *inside, const char *backend)
 {
 	return !inside ||
 	       !db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND backend = ?", "ss", inside, backend);
@@ -195,7 +194,7 @@ static void register_found(struct core *core, const json_t *args)
 				       .pid = (pid_t)json_int(args, "pid", 0),
 				       .start_time = (uint64_t)json_int(args, "start_time", 0),
 				       .key = json_str(args, "key"),
-				       .hosted = hosted && is_shared(s, inside, backend),
+				       .hosted = hosted && session_is_one_of_many(s, inside, backend),
 				       .inside = inside};
 	if (peer_register(s, &process, &spec, &peer, &err))
 		return; /* a session that cannot be a peer stays out of the mesh */
