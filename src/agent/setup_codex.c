@@ -17,7 +17,7 @@
 #include "base/json.h"
 #include "base/sha256.h"
 
-enum { STARTUP_SECONDS = 20, TOOL_SECONDS = 60, EVENT_MAX = 64 };
+enum { EVENT_MAX = 64 };
 
 static const char *const all_servers[] = {"mcp_servers", NULL};
 static const char *const server[] = {"mcp_servers", "coppice", NULL};
@@ -51,18 +51,11 @@ static int parse(const struct setup_text *text, struct edit_toml **ret, struct e
 	return edit_toml_parse(text->file, text->text ? text->text : "", text->len, ret, err);
 }
 
+/* What a session that Coppice starts gets anyway takes the user's word in sessions of the user's own. */
 static json_t *wanted_server(const struct setup_wish *wish)
 {
-	json_t *table = json_object();
-	json_set_str(table, "command", wish->program);
-	json_object_set_new(table, "args", json_pack("[s]", "mcp"));
-	json_object_set_new(table, "env_vars",
-			    json_pack("[s,s,s,s,s,s,s,s,s,s,s,s]", "COPPICE", "COPPICE_CIRCLE",
-				      "COPPICE_FENCE", "COPPICE_HOME", "COPPICE_JOB", "COPPICE_PEER",
-				      "COPPICE_TOKEN_FILE", "TMUX", "TMUX_PANE", "XDG_CONFIG_HOME",
-				      "XDG_RUNTIME_DIR", "XDG_STATE_HOME"));
-	json_object_set_new(table, "startup_timeout_sec", json_integer(STARTUP_SECONDS));
-	json_object_set_new(table, "tool_timeout_sec", json_integer(TOOL_SECONDS));
+	json_t *table = codex_mcp_server(wish->program);
+	json_object_del(table, approval_key);
 	return table;
 }
 
