@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/edit_json.h"
 #include "base/json.h"
 #include "os/file.h"
 
@@ -43,6 +44,18 @@ void setup_say(struct setup_said *said, const char *kind, const char *change, co
 void setup_note(struct setup_said *said, const char *note)
 {
 	json_array_append_new(said->notes, json_string(note));
+}
+
+void setup_note_loose(struct setup_said *said, const struct edit_json *doc, const char *agent)
+{
+	int line = edit_json_loose_line(doc);
+	if (!line)
+		return;
+	autofree char *note = xasprintf(
+		"%s:%d: %s takes no comments here, nor commas before a bracket, and leaves the whole file "
+		"out of account; take them out",
+		doc->file, line, agent);
+	setup_note(said, note);
 }
 
 char *setup_path(const char *variable, const char *folder, const char *name)

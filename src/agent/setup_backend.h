@@ -83,6 +83,9 @@ const struct setup_consent *setup_consent_find(const struct setup_backend *backe
 /* Adds a change. */
 void setup_say(struct setup_said *said, const char *kind, const char *change, const char *what);
 void setup_note(struct setup_said *said, const char *note);
+/* Notes what the agent, which reads strict JSON, does not take. */
+struct edit_json;
+void setup_note_loose(struct setup_said *said, const struct edit_json *doc, const char *agent);
 /* $VARIABLE/NAME, else ~/FOLDER/NAME; NULL without a home. Caller frees. */
 char *setup_path(const char *variable, const char *folder, const char *name);
 

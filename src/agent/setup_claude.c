@@ -136,6 +136,7 @@ static int apply_settings(const struct setup_text *now, const struct setup_wish 
 	if (r)
 		return r;
 	note_obstacles(doc, said);
+	setup_note_loose(said, doc, "Claude Code");
 	give(doc, ret);
 	return 0;
 }
@@ -261,6 +262,7 @@ static int apply_state(const struct setup_text *now, const struct setup_wish *wi
 		return r;
 	if (!server)
 		setup_say(said, "server", "added", "MCP server coppice");
+	setup_note_loose(said, doc, "Claude Code");
 	give(doc, ret);
 	return 0;
 }

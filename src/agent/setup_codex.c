@@ -261,9 +261,18 @@ static int apply_hooks(const struct setup_text *now, const struct setup_wish *wi
 	int r = parse_hooks(now, &doc, err);
 	if (!r)
 		r = setup_hooks_apply(doc, &hooks, said->changes, err);
-	if (!r)
-		strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
-	return r;
+	if (r)
+		return r;
+	setup_note_loose(said, doc, "Codex");
+	if (doc->text.len && (unsigned char)doc->text.buf[0] == 0xEF) {
+		autofree char *note =
+			xasprintf("%s begins with a byte order mark, for which Codex leaves the whole file "
+				  "out of account; take it out",
+				  now->file);
+		setup_note(said, note);
+	}
+	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
+	return 0;
 }
 
 static int drop_hooks(const struct setup_text *now, const struct setup_text *before, const char *program,

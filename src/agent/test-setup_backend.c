@@ -259,6 +259,15 @@ static void test_what_hinders_is_noted(void **state)
 	autoresult table =
 		apply(file_of(&setup_codex, "config"), "[features]\nhooks = false\n", "/a/coppice", 0);
 	assert_int_equal(json_array_size(table.notes), 1);
+	/* Both leave a file with comments out of account, as a whole. */
+	static const char *const kinds[] = {"settings", "servers"};
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		autoresult r = apply(file_of(&setup_claude_code, kinds[i]), "{\n// x\n}", "/a/coppice", 0);
+		assert_non_null(strstr(json_string_value(json_array_get(r.notes, 0)),
+				       "f:2: Claude Code takes no comments"));
+	}
+	autoresult bom = apply(file_of(&setup_codex, "hooks"), "\xEF\xBB\xBF{/**/}", "/a/coppice", 0);
+	assert_int_equal(json_array_size(bom.notes), 2);
 }
 
 /* Without knowing what was there before: entries that run us go, permissions may be the user's own. */
