@@ -34,7 +34,10 @@ struct agent_start {
 	const char *spawn_id;  /* names the files that this start needs */
 	const json_t *command; /* argument array of the configuration, or NULL for the backend's own */
 	const json_t *profile; /* config_profile(), or NULL */
-	const char *prompt;    /* the first prompt, or NULL */
+	const char *version;   /* of the runtime, as it says it itself, or NULL */
+	/* The first prompt, or NULL. One that begins with a runtime's sign for commands ("/") may be taken
+	 * for one: what is not the user's own word is given in its element (D9). */
+	const char *prompt;
 	/* Git's folder of the linked worktree that it starts in, and the repository's, by the books: for
 	 * runtimes that confine what they run. NULL where it is none of ours. */
 	const char *git_dir, *common_dir;
@@ -78,6 +81,8 @@ struct agent_hook {
 	char *source;	/* of a session's start: startup, resume, clear, compact; or NULL */
 	char *prompt;	/* text of AGENT_PROMPT, at most AGENT_PROMPT_MAX bytes of it; or NULL */
 	bool continued; /* AGENT_TURN_END: a hook has kept this turn going already */
+	bool waits;	/* the hook runs in the background, and may wake the session with a message: the event
+			 * is what started it, AGENT_EVENT_NONE when it is of no use */
 };
 
 enum { AGENT_PROMPT_MAX = 256 << 10 };
@@ -145,6 +150,21 @@ struct agent_link_kind {
 	void (*close)(struct agent_link *link); /* NULL is fine; no callback comes after it */
 };
 
+/* --- a command that puts a message into a session's queue, for sessions that nothing better reaches --- */
+
+struct agent_queue_kind {
+	const char *transport; /* "codex-queue" */
+	/* Whether it reaches the session of this process. */
+	bool (*reaches)(pid_t pid);
+	/* Its argument array; `command` is the configuration's, or NULL. A new reference. ERR_TOO_LARGE. */
+	int (*command)(const json_t *command, const char *session, const char *text, json_t **ret,
+		       struct error *err) _warn_unused_;
+	/* Which variable of the session's process it must share, or NULL. */
+	const char *home_variable;
+	/* What became of it, by its exit code and what it wrote: 0 if the message is in the queue. */
+	int (*result)(int status, const char *out, size_t len, struct error *err) _warn_unused_;
+};
+
 /* --- session records that the runtime keeps --- */
 
 struct agent_record {
@@ -179,6 +199,9 @@ struct agent_backend {
 	const char *const *process_names;
 	const char *client_name; /* clientInfo.name of its MCP client, or NULL */
 	bool hosts_sessions;	 /* one process may host several sessions: their id tells them apart (I3) */
+	/* Characters that reach the model whole: of a hook's context, and of what a hook that waits says; 0
+	 * for no limit that is known. */
+	size_t context_max, wake_max;
 	/* NULL: it is started by a plain command, and takes no prompt. */
 	int (*start)(const struct agent_start *start, struct agent_command *ret,
 		     struct error *err) _warn_unused_;
@@ -193,6 +216,7 @@ struct agent_backend {
 	/* The control socket that the agent process `pid` listens on; caller frees. NULL: it hosts nothing.
 	 */
 	char *(*link_socket)(pid_t pid);
+	const struct agent_queue_kind *queue;
 	const struct agent_records *records;
 	const struct term_composer *composer;
 };

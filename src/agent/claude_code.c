@@ -1,10 +1,9 @@
 /* The backend `claude-code`. */
-#include "agent/agent.h"
-#include "agent/composers.h"
-
 #include <stddef.h>
 
+#include "agent/claude.h"
 #include "agent/claude_inbox.h"
+#include "agent/composers.h"
 
 static const char *const process_names[] = {"claude", "claude.exe", NULL};
 
@@ -14,6 +13,12 @@ const struct agent_backend agent_claude_code = {
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
 	.client_name = "claude-code",
+	.context_max = CLAUDE_CONTEXT_MAX,
+	.wake_max = CLAUDE_WAKE_MAX,
+	.start = claude_start,
+	.hook_read = claude_hook_read,
+	.hook_write = claude_hook_write,
 	.inbox = &claude_inbox,
+	.records = &claude_records,
 	.composer = &claude_composer,
 };

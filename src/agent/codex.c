@@ -7,6 +7,14 @@
 
 static const char *const process_names[] = {"codex", NULL};
 
+static const struct agent_queue_kind queue = {
+	.transport = "codex-queue",
+	.reaches = codex_queue_reaches,
+	.command = codex_queue,
+	.home_variable = "CODEX_HOME",
+	.result = codex_queue_result,
+};
+
 const struct agent_backend agent_codex = {
 	.name = "codex",
 	.summary = "Codex",
@@ -19,5 +27,6 @@ const struct agent_backend agent_codex = {
 	.hook_write = codex_hook_write,
 	.link = &codex_link,
 	.link_socket = codex_link_socket,
+	.queue = &queue,
 	.composer = &codex_composer,
 };

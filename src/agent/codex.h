@@ -55,6 +55,9 @@ json_t *codex_mcp_server(const char *program);
  * it is idle. `command` is the configuration's, or NULL. A new reference. ERR_TOO_LARGE. */
 int codex_queue(const json_t *command, const char *session, const char *text, json_t **ret,
 		struct error *err) _warn_unused_;
+/* Whether the session of this process takes from its queue: a terminal's does, `codex exec` ends before it
+ * would, and an app server has the link. */
+bool codex_queue_reaches(pid_t pid);
 /* What became of it, by its exit code and what it wrote (stderr after stdout). 0: it is in the queue, which
  * does not say that the session runs. ERR_REFUSED: it is not, and why. */
 int codex_queue_result(int status, const char *out, size_t len, struct error *err) _warn_unused_;

@@ -5,11 +5,28 @@
 
 #include "base/json.h"
 #include "base/text.h"
+#include "os/file.h"
 
 enum {
+	ARGUMENTS_MAX = 256 << 10,
 	TEXT_MAX = 120000, /* bytes: the kernel takes 128 KiB in one argument */
 	SAID_MAX = 300,	   /* bytes of what it said that are shown */
 };
+
+bool codex_queue_reaches(pid_t pid)
+{
+	static const char *const others[] = {"exec", "e", "app-server", "mcp-server", "review"};
+	autofree char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	autostrbuf line = STRBUF_INIT(ARGUMENTS_MAX);
+	if (file_read(path, &line, NULL) || !line.len)
+		return false;
+	const char *end = strbuf_str(&line) + line.len;
+	for (const char *p = strbuf_str(&line) + strlen(strbuf_str(&line)) + 1; p < end; p += strlen(p) + 1)
+		for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+			if (strcmp(p, others[i]) == 0)
+				return false;
+	return true;
+}
 
 /* Each value in the word of its option: neither can be taken for an option. */
 static void add_option(json_t *argv, const char *option, const char *value)

@@ -146,9 +146,9 @@ static void session_end(struct session *s)
 	close_fd(&s->fd);
 	for (int i = 0; i < s->n_open; i++)
 		close(s->open[i]);
+	(void)uv_run(&loop, UV_RUN_DEFAULT); /* what is left closes itself, and may still bring a line */
 	for (int i = 0; i < s->n; i++)
 		free(s->lines[i]);
-	(void)uv_run(&loop, UV_RUN_DEFAULT); /* what is left closes itself */
 	free(s->path);
 	test_folder_remove(s->dir);
 }

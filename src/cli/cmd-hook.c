@@ -84,13 +84,12 @@ static int read_payload(json_t **ret, struct error *err)
 	return json_parse(strbuf_str(&text), text.len, ret, err);
 }
 
-/* The tmux pane that this hook runs in, at a session's start: NULL for none. In a process that hosts sessions
- * the environment is another session's. */
-static json_t *pane_of(const struct agent_backend *backend, enum agent_event event)
+/* The tmux pane that this hook runs in; NULL for none. */
+static json_t *pane_of(void)
 {
 	const char *tmux = getenv("TMUX"), *pane = getenv("TMUX_PANE");
 	const char *comma = tmux ? strchr(tmux, ',') : NULL;
-	if (event != AGENT_SESSION_START || !comma || !pane || backend->hosts_sessions)
+	if (!comma || !pane)
 		return NULL;
 	int64_t server = 0;
 	autofree char *pid = xstrndup(comma + 1, strcspn(comma + 1, ","));
@@ -98,6 +97,19 @@ static json_t *pane_of(const struct agent_backend *backend, enum agent_event eve
 		return NULL;
 	return json_pack("{s:s%, s:I, s:s}", "socket", tmux, (size_t)(comma - tmux), "server",
 			 (json_int_t)server, "pane_id", pane);
+}
+
+/* The ways into the session that only its own process can tell of. In a process that hosts sessions the
+ * environment is another session's. */
+static void add_ways(json_t *args, const struct agent_backend *backend)
+{
+	pid_t pid = (pid_t)json_int(args, "pid", 0);
+	autofree char *socket = backend->link_socket ? backend->link_socket(pid) : NULL;
+	json_t *pane = socket ? NULL : pane_of();
+	if (pane)
+		json_object_set_new(args, "pane", pane);
+	if (!socket && backend->queue && backend->queue->reaches(pid))
+		json_object_set_new(args, "queue", json_true());
 }
 
 static json_t *event_args(const struct command_run *run, const struct agent_backend *backend,
@@ -110,9 +122,8 @@ static json_t *event_args(const struct command_run *run, const struct agent_back
 	if (hook->prompt)
 		json_object_set_new(args, "shown", element_ids(hook->prompt, strlen(hook->prompt)));
 	json_object_set_new(args, "continued", json_boolean(hook->continued));
-	json_t *pane = pane_of(backend, hook->event);
-	if (pane)
-		json_object_set_new(args, "pane", pane);
+	if (hook->event == AGENT_SESSION_START)
+		add_ways(args, backend);
 	return args;
 }
 

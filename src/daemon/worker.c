@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "os/file.h"
@@ -24,6 +25,8 @@
 #include "repo/trash.h"
 
 enum { INPUT_MAX = 16 << 20, HOOK_OUTPUT_MAX = 4096, HOOK_MINUTES = 10 };
+
+#define HANDOVER_LIMIT (30 * USEC_PER_SEC)
 
 /* A command of the user's configuration: a string for /bin/sh, or an argument array. */
 static int run_hook(const json_t *args, json_t **ret, struct error *err)
@@ -52,23 +55,56 @@ static int run_hook(const json_t *args, json_t **ret, struct error *err)
 	return 0;
 }
 
+/* Runs a runtime's own command in the home of the session that it is for. */
+static int run_handover(const json_t *args, json_t **ret, struct error *err)
+{
+	const struct agent_backend *backend = agent_backend_find(json_str(args, "backend"));
+	json_auto_t *command = NULL;
+	if (!backend || !backend->queue)
+		return error_set(err, ERR_UNSUPPORTED, "that backend has no queue");
+	int code = backend->queue->command(json_object_get(args, "command"), json_str(args, "session"),
+					   json_str(args, "text"), &command, err);
+	if (code)
+		return code;
+	autofree char *home = NULL;
+	enum truth known;
+	if (backend->queue->home_variable)
+		proc_environ((pid_t)json_int(args, "pid", 0), backend->queue->home_variable, &home, &known);
+	autofree char *variable = home ? xasprintf("%s=%s", backend->queue->home_variable, home) : NULL;
+	const char *set[] = {variable, NULL};
+	char **env = env_edit(NULL, NULL, set);
+	const char **argv = xcalloc(json_array_size(command) + 1, sizeof(*argv));
+	for (size_t i = 0; i < json_array_size(command); i++)
+		argv[i] = json_string_value(json_array_get(command, i));
+	autostrbuf output = STRBUF_INIT(HOOK_OUTPUT_MAX);
+	struct spawn s = {.argv = argv,
+			  .env = (const char *const *)env,
+			  .out = &output,
+			  .errout = &output,
+			  .timeout = HANDOVER_LIMIT,
+			  .new_session = true};
+	int status = 0;
+	code = spawn_run(&s, &status, err);
+	free(argv);
+	env_free(env);
+	if (!code)
+		code = backend->queue->result(status, strbuf_str(&output), output.len, err);
+	if (!code)
+		*ret = json_object();
+	return code;
+}
+
 static const struct {
 	const char *kind;
 	int (*work)(const json_t *args, json_t **ret, struct error *err);
 } workers[] = {
-	{"hook", run_hook},
-	{"land.build", repo_land_build},
-	{"land.move", repo_land_move},
-	{"repo.describe", repo_describe},
-	{"session.locate", repo_describe},
-	{"repo.facts", repo_facts},
-	{"repo.find", repo_find},
-	{"repo.list", repo_list},
-	{"trash.purge", repo_purge},
-	{"worktree.create", repo_create},
-	{"worktree.in_use", repo_in_use},
-	{"worktree.remove", repo_remove},
-	{"worktree.restore", repo_restore},
+	{"handover", run_handover},	  {"hook", run_hook},
+	{"land.build", repo_land_build},  {"land.move", repo_land_move},
+	{"repo.describe", repo_describe}, {"session.locate", repo_describe},
+	{"repo.facts", repo_facts},	  {"repo.find", repo_find},
+	{"repo.list", repo_list},	  {"trash.purge", repo_purge},
+	{"worktree.create", repo_create}, {"worktree.in_use", repo_in_use},
+	{"worktree.remove", repo_remove}, {"worktree.restore", repo_restore},
 };
 
 static int read_input(json_t **ret, struct error *err)

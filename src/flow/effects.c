@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "flow/handover.h"
 #include "flow/hooks.h"
 #include "flow/housekeeping.h"
 #include "flow/react.h"
@@ -29,6 +30,8 @@ const struct flow_effect flow_effects[EFFECT_MAX_] = {
 	[EFFECT_SESSION_LOCATE] = {{"session.locate", EFFECT_REPEATABLE}, RUN_WORKER, session_located},
 	[EFFECT_SPAWN] = {{"spawn", EFFECT_PROBE}, RUN_SPAWN, spawn_started},
 	[EFFECT_KILL] = {{"kill", EFFECT_PROBE}, RUN_KILL, spawn_killed},
+	/* whether the runtime took it is not asked twice: it might take it twice */
+	[EFFECT_HANDOVER] = {{"handover", EFFECT_ONCE}, RUN_WORKER, handover_done},
 	/* what was typed cannot be told afterwards, and is never typed again */
 	[EFFECT_WAKE] = {{"wake", EFFECT_ONCE}, RUN_WAKE, wake_done},
 	[EFFECT_LOOK] = {{"look", EFFECT_REPEATABLE}, RUN_LOOK, spawn_looked},

@@ -35,6 +35,7 @@ enum flow_effect_id {
 	EFFECT_KILL,
 	EFFECT_LOOK,
 	EFFECT_WAKE,
+	EFFECT_HANDOVER,
 	EFFECT_MAX_,
 };
 

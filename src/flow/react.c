@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "flow/handover.h"
 #include "flow/hooks.h"
 #include "flow/housekeeping.h"
 #include "flow/plan_run.h"
@@ -74,6 +75,9 @@ static const struct reaction {
 	{"job.ready", plan_on_job},
 	{"job.running", plan_on_job},
 	{"peer.online", spawn_on_online},
+	{"message.stored", handover_on_event},
+	{"transport.attached", handover_on_event},
+	{"transport.detached", handover_on_event},
 	{"message.stored", wake_on_event},
 	{"peer.turn", wake_on_event},
 	{"transport.detached", wake_on_event},

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "base/alloc.h"
 #include "base/element.h"
+#include "flow/handover.h"
 #include "flow/session.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
@@ -42,6 +43,8 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 	int code = peer_of_caller(call, event.event, &peer, err);
 	if (!code && json_object_get(call->params, "pane"))
 		wake_note_pane(call->store, peer.peer_id, json_object_get(call->params, "pane"));
+	if (!code && json_bool(call->params, "queue", false))
+		handover_open(call->core, &peer);
 	if (!code)
 		session_event(call->core, &peer, &event, ret);
 	return code;
@@ -58,6 +61,7 @@ const struct op op_session_event = {
 			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
 			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
+			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
 			{0}},
 	.result = "{\"context\",\"carry_on\"}",
