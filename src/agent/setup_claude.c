@@ -301,7 +301,11 @@ static const struct setup_consent consents[] = {
 const struct setup_backend setup_claude_code = {
 	.name = "claude-code",
 	.program = "claude",
-	.files = {{.kind = "settings", .path = settings_path, .apply = apply_settings, .drop = drop_settings},
+	.files = {{.kind = "settings",
+		   .path = settings_path,
+		   .hooks = true,
+		   .apply = apply_settings,
+		   .drop = drop_settings},
 		  {.kind = "servers",
 		   .path = state_path,
 		   .folder_lock = true,

@@ -21,6 +21,7 @@ enum { EVENT_MAX = 64 };
 
 static const char *const all_servers[] = {"mcp_servers", NULL};
 static const char *const server[] = {"mcp_servers", "coppice", NULL};
+static const char *const trust_state[] = {"hooks", "state", NULL};
 static const char approval_key[] = "default_tools_approval_mode";
 
 /* Keys of an MCP server: without the table they would have no meaning. */
@@ -226,6 +227,10 @@ static int drop_config(const struct setup_text *now, const struct setup_text *be
 		if (r)
 			return r;
 		setup_say(said, "server", "removed", "MCP server coppice");
+		if (edit_toml_find_below(doc, trust_state) != EDIT_TOML_NONE)
+			setup_note(said, "Codex's own record of the hooks that you trusted (hooks.state) "
+					 "stays; it does "
+					 "nothing without them");
 	}
 	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
 	return 0;
@@ -368,7 +373,11 @@ const struct setup_backend setup_codex = {
 	.name = "codex",
 	.program = "codex",
 	.files = {{.kind = "config", .path = config_path, .apply = apply_config, .drop = drop_config},
-		  {.kind = "hooks", .path = hooks_path, .apply = apply_hooks, .drop = drop_hooks}},
+		  {.kind = "hooks",
+		   .path = hooks_path,
+		   .hooks = true,
+		   .apply = apply_hooks,
+		   .drop = drop_hooks}},
 	.consents = consents,
 	.next = "at its next start Codex says \"Hooks need review\": look at them and choose \"Trust all and "
 		"continue\"; until then it does not run them",
