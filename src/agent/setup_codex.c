@@ -16,6 +16,7 @@
 #include "agent/setup_own.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "os/file.h"
 
 enum { EVENT_MAX = 64 };
 
@@ -330,14 +331,46 @@ static char *trust_hash(const struct edit_json *doc, const struct setup_hook_pla
 	return xasprintf("sha256:%s", hex);
 }
 
-static const char *trust_of(const struct edit_toml *config, const char *file, const struct edit_json *doc,
-			    const struct setup_hook_place *place)
+/* The record of a hook by one name of its file; EDIT_TOML_NONE if there is none. */
+static size_t find_record(const struct edit_toml *config, const char *file, const char *event,
+			  const struct setup_hook_place *place)
+{
+	autofree char *key = xasprintf("%s:%s:%zu:%zu", file, event, place->group_index, place->hook_index);
+	const char *const keys[] = {"hooks", "state", key, NULL};
+	return edit_toml_find(config, keys);
+}
+
+/* The file's names: Codex takes its folder by where it leads, links undone. */
+struct names {
+	char *given, *in_folder, *real;
+};
+
+static void names_find(const char *file, struct names *ret)
+{
+	autofree char *folder = xstrndup(file, (size_t)(path_base(file) - file));
+	autofree char *real_folder = realpath(*folder ? folder : ".", NULL);
+	ret->given = xstrdup(file);
+	ret->in_folder = real_folder ? path_join(real_folder, path_base(file)) : xstrdup(file);
+	ret->real = realpath(file, NULL);
+	ret->real = ret->real ? ret->real : xstrdup(file);
+}
+
+static void names_release(struct names *names)
+{
+	free(names->given);
+	free(names->in_folder);
+	free(names->real);
+}
+
+static const char *trust_of(const struct edit_toml *config, const struct names *names,
+			    const struct edit_json *doc, const struct setup_hook_place *place)
 {
 	autofree char *event = edit_json_key(doc, place->event);
 	autofree char *name = snake(event), *hash = trust_hash(doc, place, name);
-	autofree char *key = xasprintf("%s:%s:%zu:%zu", file, name, place->group_index, place->hook_index);
-	const char *const keys[] = {"hooks", "state", key, NULL};
-	size_t table = edit_toml_find(config, keys);
+	const char *const files[] = {names->given, names->in_folder, names->real};
+	size_t table = EDIT_TOML_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(files) && table == EDIT_TOML_NONE; i++)
+		table = find_record(config, files[i], name, place);
 	json_auto_t *there = edit_toml_value(config, edit_toml_member(config, table, "trusted_hash"));
 	json_auto_t *enabled = edit_toml_value(config, edit_toml_member(config, table, "enabled"));
 	if (json_is_false(enabled))
@@ -356,8 +389,10 @@ static json_t *trust(const struct setup_text texts[SETUP_FILES_MAX], const char 
 	struct setup_hook_place place;
 	if (parse(&texts[0], &config, NULL) || parse_hooks(&texts[1], &doc, NULL))
 		return counts;
+	_cleanup_(names_release) struct names names = {0};
+	names_find(texts[1].file, &names);
 	for (size_t n = 0; setup_hooks_find(doc, program, n, &place); n++) {
-		const char *is = trust_of(config, texts[1].file, doc, &place);
+		const char *is = trust_of(config, &names, doc, &place);
 		json_object_set_new(counts, is, json_integer(json_int(counts, is, 0) + 1));
 	}
 	return counts;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -432,6 +433,15 @@ static void test_what_is_settled_needs_nothing_at_the_start(void **state)
 	assert_false(setup_settled("codex", program, NULL)); /* its hooks would not run */
 	write_trust(program);
 	assert_true(setup_settled("codex", program, NULL));
+	/* Codex notes where its folder leads. */
+	autofree char *codex = path_join(folder, ".codex"), *moved = path_join(folder, "moved");
+	autofree char *name = path_join(folder, "name");
+	assert_int_equal(symlink(codex, name), 0);
+	assert_int_equal(setenv("CODEX_HOME", name, 1), 0);
+	assert_true(setup_settled("codex", program, NULL));
+	assert_int_equal(rename(codex, moved), 0);
+	assert_false(setup_settled("codex", program, NULL));
+	unsetenv("CODEX_HOME");
 }
 
 int main(void)
