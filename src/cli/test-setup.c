@@ -423,6 +423,34 @@ static void test_the_user_is_asked_once_and_only_for_what_is_not_set(void **stat
 	assert_non_null(strstr(config, "approval_mode"));
 }
 
+static bool edit_and_say_yes(const struct setup_backend *backend, const struct setup_consent *consent,
+			     void *data)
+{
+	(void)backend;
+	(void)consent;
+	put(data, names[0], "{\n  \"late\": 1\n}\n");
+	return true;
+}
+
+/* While the user thinks about the answer, the file changes: it is read anew, and nobody is asked again. */
+static void test_a_change_in_the_meantime_is_merged_with(void **state)
+{
+	(void)state;
+	autofolder folder = home_make();
+	autofree char *dir = path_join(folder, "state");
+	put(folder, names[0], "{}");
+	struct setup_options o = {
+		.home = dir, .program = "/a/coppice", .ask = edit_and_say_yes, .data = folder};
+	json_auto_t *report = NULL;
+	assert_int_equal(setup_apply(&setup_claude_code, &agent, &o, &report, NULL), 0);
+	autofree char *text = get(folder, names[0]);
+	assert_non_null(strstr(text, "{\n  \"late\": 1,\n  \"hooks\": {\n"));
+	assert_non_null(strstr(text, "mcp__coppice__*"));
+	json_auto_t *back = take_back(folder);
+	assert_text(folder, names[0], "{\n  \"late\": 1\n}\n");
+	assert_string_equal(state_of(back, "settings.json"), "restored");
+}
+
 static void test_a_dry_run_writes_nothing_and_shows_the_lines(void **state)
 {
 	(void)state;
@@ -510,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_a_copy_that_is_damaged_is_not_put_back),
 		cmocka_unit_test(test_copies_are_the_users_alone),
 		cmocka_unit_test(test_the_user_is_asked_once_and_only_for_what_is_not_set),
+		cmocka_unit_test(test_a_change_in_the_meantime_is_merged_with),
 		cmocka_unit_test(test_a_dry_run_writes_nothing_and_shows_the_lines),
 		cmocka_unit_test(test_lines_of_the_configuration),
 		cmocka_unit_test(test_differences_are_shown_with_what_is_around_them),
