@@ -13,7 +13,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 
-enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 25, REWAKE_EXIT = 2 };
+enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 7 * 86400, REWAKE_EXIT = 2 };
 
 #define HOOK_LIMIT (5 * USEC_PER_SEC)
 
@@ -36,6 +36,9 @@ static json_t *session_args(const struct command_run *run, const struct agent_ba
 			    const char *session, const char *cwd)
 {
 	json_t *args = json_pack("{s:s, s:i}", "backend", backend->name, "pid", (int)agent_process(backend));
+	autofree char *socket = backend->link_socket ? backend->link_socket(agent_process(backend)) : NULL;
+	if (socket)
+		json_object_set_new(args, "hosted", json_true());
 	json_set_str(args, "path", cwd ? cwd : run->dir);
 	if (session)
 		json_set_str(args, "session", session);
@@ -104,11 +107,11 @@ static json_t *pane_of(void)
 static void add_ways(json_t *args, const struct agent_backend *backend)
 {
 	pid_t pid = (pid_t)json_int(args, "pid", 0);
-	autofree char *socket = backend->link_socket ? backend->link_socket(pid) : NULL;
-	json_t *pane = socket ? NULL : pane_of();
+	bool hosted = json_bool(args, "hosted", false);
+	json_t *pane = hosted ? NULL : pane_of();
 	if (pane)
 		json_object_set_new(args, "pane", pane);
-	if (!socket && backend->queue && backend->queue->reaches(pid))
+	if (!hosted && backend->queue && backend->queue->reaches(pid))
 		json_object_set_new(args, "queue", json_true());
 }
 

@@ -67,9 +67,10 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 		      struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)carry_on;
+	/* Those that were read before: what comes with this very prompt need not be recalled. */
+	brief_open_asks(core->store, peer->peer_id, 0, context);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
 	add_pulled(core, peer, context);
-	brief_open_asks(core->store, peer->peer_id, 0, context);
 }
 
 static void on_tool_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
@@ -172,8 +173,7 @@ void session_found(struct core *core, const struct session_found *found)
 	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
 }
 
-/* A terminal of ours runs one agent: whatever sessions its own app server opens are that peer's. */
-static bool is_shared(struct store *s, const char *inside, const char *backend)
+bool session_is_one_of_many(struct store *s, const char *inside, const char *backend)
 {
 	return !inside ||
 	       !db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND backend = ?", "ss", inside, backend);
@@ -195,7 +195,7 @@ static void register_found(struct core *core, const json_t *args)
 				       .pid = (pid_t)json_int(args, "pid", 0),
 				       .start_time = (uint64_t)json_int(args, "start_time", 0),
 				       .key = json_str(args, "key"),
-				       .hosted = hosted && is_shared(s, inside, backend),
+				       .hosted = hosted && session_is_one_of_many(s, inside, backend),
 				       .inside = inside};
 	if (peer_register(s, &process, &spec, &peer, &err))
 		return; /* a session that cannot be a peer stays out of the mesh */

@@ -48,6 +48,10 @@ struct session_found {
 void session_found(struct core *core, const struct session_found *found);
 /* The end of the effect that asks git; the subject is the session's key. */
 void session_located(struct core *core, const char *subject, bool ok, const json_t *result);
+/* Whether the sessions of a hosting process are told apart: not in a terminal of ours, which runs one agent,
+ * so that whatever sessions its own app server opens are that peer's. `inside`: the peer that encloses the
+ * process, or NULL. */
+bool session_is_one_of_many(struct store *s, const char *inside, const char *backend);
 /* Its turn as its runtime tells it; nothing happens for a session that is not known. */
 void session_turn(struct core *core, int64_t pid, int64_t start_time, const char *key, enum agent_turn turn);
 

@@ -11,8 +11,10 @@
 
 enum {
 	TAKE_MAX = 10,
-	TAKE_SECONDS = 25,
-	REOPENINGS = 5, /* of a lost inbox, unasked, each after twice the rest of the one before */
+	TAKE_SECONDS =
+		7 * 86400, /* the wait is not cut into slices: an idle session makes no system call (X2) */
+	REASON_MAX = 1000, /* bytes; the daemon takes some more */
+	REOPENINGS = 5,	   /* of a lost inbox, unasked, each after twice the rest of the one before */
 };
 
 /* Between two takes that brought nothing, should the daemon not wait; and after a failure that may pass. */
@@ -94,7 +96,8 @@ static void send_report(void *data)
 static void report(struct mcp_deliver *d, const char *id, const char *step, const char *reason)
 {
 	struct report *r = xcalloc(1, sizeof(*r));
-	*r = (struct report){.id = xstrdup(id), .step = step, .reason = reason ? xstrdup(reason) : NULL};
+	*r = (struct report){
+		.id = xstrdup(id), .step = step, .reason = reason ? xstrndup(reason, REASON_MAX) : NULL};
 	list_append(&d->reports, &r->link);
 	if (!d->report_rest)
 		send_report(d);

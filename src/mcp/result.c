@@ -6,10 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/element.h"
 #include "base/json.h"
 #include "base/text.h"
 
-enum { REPLY_MAX = MCP_STRUCTURE_MAX };
+enum { REPLY_MAX = ELEMENT_TEXT_MAX + 4096 };
 
 static const char element[] = "coppice-message";
 
@@ -29,37 +30,18 @@ static void add_words(struct strbuf *out, const char *text, size_t len)
 	}
 }
 
-/* Appends text as it may stand within an element; `mark` (or 0) becomes an entity as well. */
-static void add_entities(struct strbuf *out, const char *text, char mark)
-{
-	autostrbuf plain = STRBUF_INIT(REPLY_MAX);
-	text_escape(text, strlen(text), !mark, &plain);
-	for (const char *p = strbuf_str(&plain); *p; p++) {
-		if (*p == '&')
-			strbuf_addstr(out, "&amp;");
-		else if (*p == '<')
-			strbuf_addstr(out, "&lt;");
-		else if (*p == mark)
-			strbuf_addstr(out, "&quot;");
-		else
-			strbuf_addch(out, *p);
-	}
-}
-
 /* The reply to an ask, as a message reads that comes by itself. */
 static json_t *reply_element(const json_t *answer, const char *reply)
 {
 	autostrbuf out = STRBUF_INIT(REPLY_MAX);
 	const char *id = json_str(answer, "correlation_id");
 	const char *from = json_str(answer, "to_name") ? json_str(answer, "to_name") : json_str(answer, "to");
-	strbuf_addf(&out, "<%s id=\"", element);
-	add_entities(&out, id ? id : "", '"');
-	strbuf_addstr(&out, "\" kind=\"reply\" from=\"");
-	add_entities(&out, from ? from : "", '"');
-	strbuf_addstr(&out, "\" says=\"peer\">\n");
-	add_entities(&out, reply, '\0');
-	strbuf_addf(&out, "\n</%s>", element);
-	return json_string(strbuf_str(&out));
+	element_begin(id ? id : "", &out);
+	element_attribute("kind", "reply", &out);
+	element_attribute("from", from, &out);
+	element_attribute("says", "peer", &out);
+	element_body(reply, &out);
+	return json_lossy_string(strbuf_str(&out), out.len ? out.len - 1 : 0); /* without its line end */
 }
 
 /* --- the structure --- */

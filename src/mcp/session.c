@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "os/file.h"
-#include "os/proc.h"
 
 struct mcp_session {
 	struct mcp_link *link;
@@ -61,30 +59,6 @@ void mcp_place_release(struct mcp_place *place)
 	free(place->session);
 	free(place->circle);
 	*place = (struct mcp_place){0};
-}
-
-static bool has_name(pid_t pid, const char *const *names)
-{
-	autofree char *path = xasprintf("/proc/%d/comm", (int)pid);
-	autostrbuf comm = STRBUF_INIT(64);
-	if (file_read(path, &comm, NULL) != 0)
-		return false;
-	size_t len = strcspn(strbuf_str(&comm), "\n");
-	for (; names && *names; names++)
-		if (strlen(*names) == len && memcmp(*names, comm.buf, len) == 0)
-			return true;
-	return false;
-}
-
-pid_t mcp_agent_process(const char *const *names)
-{
-	struct proc_chain chain;
-	if (proc_chain(getpid(), &chain, NULL) != 0)
-		return getppid();
-	for (size_t i = 1; i < chain.n; i++)
-		if (has_name(chain.at[i].pid, names))
-			return chain.at[i].pid;
-	return getppid();
 }
 
 /* --- the greeting --- */
@@ -162,7 +136,7 @@ void mcp_session_greet(struct mcp_session *s)
 		ask(s, "whoami", 0, NULL, on_whoami);
 		return;
 	}
-	pid_t pid = mcp_agent_process(s->backend->process_names);
+	pid_t pid = agent_process(s->backend);
 	autofree char *socket = s->backend->link_socket ? s->backend->link_socket(pid) : NULL;
 	if (!socket) {
 		register_peer(s, pid);

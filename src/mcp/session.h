@@ -24,10 +24,6 @@ struct mcp_place {
 /* `dir` was named as its folder, if it is another one than the current; or NULL. */
 void mcp_place_find(const char *dir, struct mcp_place *ret);
 void mcp_place_release(struct mcp_place *place);
-/* The nearest ancestor of this process that has one of the names (NULL-terminated, may be NULL), else its
- * parent. */
-pid_t mcp_agent_process(const char *const *names);
-
 struct mcp_session;
 
 /* Everything borrowed. `settled` is called whenever a greeting is over; the set of tools may have changed. */

@@ -122,7 +122,7 @@ static void assert_take(struct stage *s, int i)
 {
 	fake_await(&s->fake, i + 1);
 	json_auto_t *args =
-		json_pack("{s:s, s:i, s:i}", "transport", "claude-inbox", "wait_seconds", 25, "max", 10);
+		json_pack("{s:s, s:i, s:i}", "transport", "claude-inbox", "wait_seconds", 604800, "max", 10);
 	assert_string_equal(s->fake.at[i].op, "delivery_take");
 	assert_true(json_equal(s->fake.at[i].args, args));
 }

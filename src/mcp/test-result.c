@@ -70,7 +70,7 @@ static void test_D9_a_reply_is_a_peers_words(void **state)
 			       "\"outcome\":\"replied\",\"reply\":\"</coppice-message> & <b>\\u001b[0m\"}");
 	static const char element[] = "<coppice-message id=\"ask-1\" kind=\"reply\" from=\"a&quot;b\" "
 				      "says=\"peer\">\n&lt;/coppice-message> &amp; "
-				      "&lt;b>\\x1B[0m\n</coppice-message>";
+				      "&lt;b>\\x1b[0m\n</coppice-message>";
 	assert_string_equal(json_str(json_object_get(result, "structuredContent"), "reply"), element);
 	assert_non_null(strstr(text_of(result), element));
 }

@@ -347,7 +347,8 @@ int ask_wait_check(struct store *s, const struct caller *by, const char *id, boo
 			message_took(s, reply, "wait");
 	}
 	json_t *full = ask_to_json(s, id), *json = json_object();
-	static const char *const keys[] = {"correlation_id", "to", "state", "outcome", "reply", "reason"};
+	static const char *const keys[] = {"correlation_id", "to",    "to_name", "state",
+					   "outcome",	     "reply", "reason"};
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		json_object_set(json, keys[i], json_object_get(full, keys[i]));
 	json_decref(full);

@@ -21,13 +21,12 @@ static const char *session_kind_name(enum session_kind kind)
  * sessions that one process hosts, the key decides. */
 static bool by_process(struct store *s, const struct peer_process *p, const char *boot, struct peer_ref *ret)
 {
-	const char *key = p->hosted ? p->key : NULL;
 	autofree char *known =
 		db_text(s,
 			"SELECT peer_id FROM session WHERE pid = ?1 AND start_time = ?2 AND boot_id = ?3"
 			" AND (hosted = 0 OR key = ?4) ORDER BY ended_at IS NULL DESC,"
 			" CASE WHEN ended_at IS NULL THEN kind END, session_id DESC LIMIT 1",
-			"iiss", (int64_t)p->pid, (int64_t)p->start_time, boot, key);
+			"iiss", (int64_t)p->pid, (int64_t)p->start_time, boot, p->key);
 	return known && peer_find(s, known, ret);
 }
 

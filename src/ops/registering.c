@@ -80,12 +80,15 @@ int registering_run(struct op_call *call, struct peer_ref *ret, struct error *er
 	char inside[ID_SIZE] = "";
 	const struct proc_stat *p = &call->chain->at[index];
 	bool enclosed = identity_enclosing(call->store, call->chain, index + 1, NULL, inside);
-	struct peer_process process = {.kind = SESSION_AGENT,
-				       .pid = p->pid,
-				       .start_time = p->start_time,
-				       .tty = p->tty,
-				       .key = op_text(call, "session"),
-				       .inside = enclosed ? inside : NULL};
+	struct peer_process process = {
+		.kind = SESSION_AGENT,
+		.pid = p->pid,
+		.start_time = p->start_time,
+		.tty = p->tty,
+		.key = op_text(call, "session"),
+		.hosted = json_bool(call->params, "hosted", false) &&
+			  session_is_one_of_many(call->store, enclosed ? inside : NULL, spec.backend),
+		.inside = enclosed ? inside : NULL};
 	code = peer_register(call->store, &process, &spec, ret, err);
 	if (!code && repo && branch)
 		branch_own(call->store, repo, branch, ret->peer_id);

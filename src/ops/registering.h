@@ -11,6 +11,7 @@
 		{"path", OP_TEXT, 0, "its folder", 4096, 0},                                                 \
 		{"pid", OP_NUMBER, 0, "the agent's process, an ancestor of the caller", 4194304, 2},         \
 		{"session", OP_TEXT, 0, "the runtime's id of the session", 128, 0},                          \
+		{"hosted", OP_FLAG, 0, "its process hosts several sessions", 0, 0},                          \
 		{"circle", OP_TEXT, 0, "its circle", 64, 0},                                                 \
 	{                                                                                                    \
 		"role", OP_TEXT, 0, "its role, which only a person's word gives", 32, 0                      \

@@ -13,7 +13,8 @@
 #include "ops/registering.h"
 #include "ops/table.h"
 
-enum { WAIT_SLICE_SECONDS = 25, TAKE_MAX = 10, REASON_MAX = 1024 };
+/* A wait is not cut into slices: an idle session makes no system call (X2). */
+enum { TAKE_SECONDS_MAX = 7 * 86400, TAKE_MAX = 10, REASON_MAX = 1024 };
 
 /* The session's peer: the one that its process is already, else it registers. The start of a session always
  * does: its folder or its id may be new. */
@@ -103,11 +104,14 @@ const struct op op_delivery_take = {
 	.name = "delivery_take",
 	.summary = "Take what waits for the calling session, to hand it over by a native way; the connection "
 		   "holds that way open.",
-	.params = (const struct op_param[]){{"transport", OP_TEXT, OP_REQUIRED, "the way", 32, 0},
-					    {"max", OP_NUMBER, 0, "at most so many", TAKE_MAX, 1},
-					    {"wait_seconds", OP_NUMBER, 0, "wait for the first one",
-					     WAIT_SLICE_SECONDS, 0},
-					    {0}},
+	.params =
+		(const struct op_param[]){
+			{"transport", OP_TEXT, OP_REQUIRED, "the way", 32, 0},
+			{"max", OP_NUMBER, 0, "at most so many", TAKE_MAX, 1},
+			{"wait_seconds", OP_NUMBER, 0,
+			 "wait for the first one; the connection holds the way open meanwhile",
+			 TAKE_SECONDS_MAX, 0},
+			{0}},
 	.result = "{\"messages\":[{\"id\",\"kind\",\"from\",\"from_name\",\"text\"}]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES | OP_WAITS | OP_LOCAL | OP_TAKES,

@@ -280,6 +280,8 @@ class Lab:
             "GIT_CONFIG_NOSYSTEM": "1",
         }
         self.write(f"{self.home}/.gitconfig", "[user]\n\tname = Test User\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n")
+        # Codex gives its commands to a login shell, which sets PATH anew.
+        self.write(f"{self.home}/.profile", f"PATH={self.env['PATH']}\n")
         self.write(f"{self.top}/tmux.conf", "set -g remain-on-exit on\n")
         self.project = f"{self.top}/project"
         self.model = ModelServer(self)

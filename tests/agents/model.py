@@ -445,6 +445,7 @@ class Model(ThreadingHTTPServer):
         self.rules, self.rules_stamp = [], None
         self.count = 0
         self.known = set()  # sessions whose first line is written
+        self.folders = {}  # of sessions, as a CLI does not name it in every request
         self.failures = {}
 
     def handle_error(self, request, client_address):
@@ -467,6 +468,8 @@ class Model(ThreadingHTTPServer):
     def answer(self, asked, headers):
         with self.lock:
             reply = Reply()
+            asked.folder = asked.folder or self.folders.get(asked.session)
+            self.folders[asked.session] = asked.folder
             if asked.side:
                 reply.say.append(SUMMARY if "summary" in asked.text or "CHECKPOINT" in asked.text else "A title")
             else:

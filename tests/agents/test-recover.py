@@ -43,6 +43,7 @@ def test_D2_messages_sent_while_the_daemon_is_killed_arrive_once_in_order(lab):
         last = lab.notify("feat/a", f"number {i}")
         if i in (1, 3):
             kill_daemon(lab)
+    lab.model.wait(last)
     lab.until_step(last, "consumed")
     texts = [m["text"] for m in lab.model.messages() if "repeat" not in m]
     same(texts, [f"number {i}" for i in range(6)])
@@ -54,6 +55,8 @@ def killed_in_delivery(lab, name, api, start, again):
     lab.model.on("^work", say("I have worked.", hold=hold.path))
     terminal = start("first")
     peer = lab.online(name)
+    terminal.type("hello")
+    terminal.wait("Nothing to do")
     terminal.type("work")
     hold.reached()
     message = lab.notify(name, "remember this")

@@ -176,7 +176,7 @@ def test_A3_the_brief_is_short_and_comes_at_the_start_and_after_a_compaction(lab
         briefs = brief_of(lab.model.requests(api=api))
         check(len(briefs) >= 2, f"the brief comes twice: {briefs}")
         for text in briefs:
-            text = text[text.index("[coppice]") :]
+            text = text[text.index("[coppice]") :].split("\n\n")[0]
             check(name in text and re.search("own", text), f"it says who it is: {text}")
             check(len(text) / 4 < 400, f"it is short: {len(text)} bytes")
 

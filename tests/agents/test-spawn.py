@@ -29,9 +29,15 @@ def test_D8_a_codex_is_started_with_its_first_prompt(lab):
     spawned(lab, "codex", "responses")
 
 
-def fails(lab, backend, code, seconds=3):
-    """Starting fails with the code, names the terminal where one is left, and the worktree stays."""
-    done = lab.coppice("new", "feat/c", "--backend", backend, "-m", "hello", "--json", ok=False, env={"COPPICE_DELIVERY__FIRST_PROMPT": f"{seconds}s"})
+def mesh(lab, seconds):
+    """As usual, but an agent that was started has only so long to come."""
+    lab.env["COPPICE_DELIVERY__FIRST_PROMPT"] = f"{seconds}s"
+    lab.mesh()
+
+
+def fails(lab, backend, code):
+    """Starting fails with the code, and names the terminal where one is left."""
+    done = lab.coppice("new", "feat/c", "--backend", backend, "-m", "hello", "--json", ok=False)
     check(done.returncode != 0, f"it failed: {done.stdout}")
     error = json.loads(done.stderr)["error"]
     same(error["code"], code, done.stderr)
@@ -45,46 +51,46 @@ def configure(lab, text):
 
 
 def test_D8_a_claude_without_an_account_fails_as_login(lab):
-    lab.mesh()
+    mesh(lab, 8)
     settings = json.loads(lab.read(f"{lab.home}/.claude/settings.json"))
     del settings["env"]["ANTHROPIC_API_KEY"]
     lab.write(f"{lab.home}/.claude/settings.json", json.dumps(settings))
-    fails(lab, "claude-code", "login", 8)
+    fails(lab, "claude-code", "login")
 
 
 def test_D8_a_codex_without_an_account_fails_as_login(lab):
-    lab.mesh()
+    mesh(lab, 8)
     config = lab.read(f"{lab.home}/.codex/config.toml")
     lab.write(f"{lab.home}/.codex/config.toml", config.replace('model_provider = "here"\n', ""))
-    fails(lab, "codex", "login", 8)
+    fails(lab, "codex", "login")
 
 
 def test_D8_a_claude_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
-    lab.mesh()
+    mesh(lab, 8)
     state = json.loads(lab.read(f"{lab.home}/.claude.json"))
     del state["projects"]
     lab.write(f"{lab.home}/.claude.json", json.dumps(state))
-    fails(lab, "claude-code", "trust_dialog", 8)
+    fails(lab, "claude-code", "trust_dialog")
 
 
 def test_D8_a_codex_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
-    lab.mesh()
+    mesh(lab, 8)
     config = lab.read(f"{lab.home}/.codex/config.toml")
     lab.write(f"{lab.home}/.codex/config.toml", config.replace('trust_level = "trusted"\n', ""))
-    fails(lab, "codex", "trust_dialog", 8)
+    fails(lab, "codex", "trust_dialog")
 
 
 def test_D8_an_agent_that_ends_at_once_fails_as_exited(lab):
     configure(lab, "spawn: { backends: { claude-code: { command: [claude, --no-such-flag] } } }\n")
-    lab.mesh()
-    fails(lab, "claude-code", "exited", 20)
+    mesh(lab, 20)
+    fails(lab, "claude-code", "exited")
 
 
 def test_D8_an_agent_that_says_nothing_fails_as_not_registered(lab):
     lab.write(f"{lab.top}/bin/silent", "#!/bin/sh\nexec sleep 600\n")
     configure(lab, f"spawn: {{ backends: {{ codex: {{ command: [sh, {lab.top}/bin/silent] }} }} }}\n")
-    lab.mesh()
-    fails(lab, "codex", "not_registered", 1)
+    mesh(lab, 1)
+    fails(lab, "codex", "not_registered")
 
 
 run()

@@ -3,7 +3,9 @@
 # resources of the suite's own making, which we do not have. It speaks HTTP only: sdk/bridge.mjs stands between.
 . "$(dirname "$0")/../e2e/lib.sh"
 
-MODULES=${COPPICE_NODE_MODULES:-${COPPICE_SOURCE:?}/tests/agents/node_modules}
+# Where the machine's node is old, that one.
+[ ! -d "${COPPICE_SOURCE:?}/tests/agents/.node/bin" ] || PATH=$COPPICE_SOURCE/tests/agents/.node/bin:$PATH
+MODULES=${COPPICE_NODE_MODULES:-$COPPICE_SOURCE/tests/agents/node_modules}
 SUITE=$MODULES/@modelcontextprotocol/conformance/dist/index.js
 
 scenario() {

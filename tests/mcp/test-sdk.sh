@@ -3,7 +3,9 @@
 # (`make deps-agents`); COPPICE_NODE_MODULES names another folder of them.
 . "$(dirname "$0")/../e2e/lib.sh"
 
-MODULES=${COPPICE_NODE_MODULES:-${COPPICE_SOURCE:?}/tests/agents/node_modules}
+# Where the machine's node is old, that one.
+[ ! -d "${COPPICE_SOURCE:?}/tests/agents/.node/bin" ] || PATH=$COPPICE_SOURCE/tests/agents/.node/bin:$PATH
+MODULES=${COPPICE_NODE_MODULES:-$COPPICE_SOURCE/tests/agents/node_modules}
 CLIENT=$COPPICE_SOURCE/tests/mcp/sdk/client.mjs
 
 # A session at work in a folder of its own, beside a script peer that answers one ask.
