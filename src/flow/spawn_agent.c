@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/setup_backend.h"
 #include "base/alloc.h"
 #include "flow/effects.h"
 #include "mesh/message.h"
@@ -71,6 +72,7 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 		.prompt = order->prompt ? strbuf_str(&prompt) : NULL,
 		.git_dir = git_dir,
 		.common_dir = common_dir};
+	start.settled = setup_settled(backend->name, core->program, json_object_get(start.profile, "env"));
 	_cleanup_(agent_command_release) struct agent_command command = {0};
 	code = backend->start(&start, &command, err);
 	if (!code)
