@@ -32,6 +32,7 @@ struct agent_start {
 	const char *program;   /* this program, absolute: for hooks and the MCP server */
 	const char *home;      /* the state folder, absolute */
 	const char *spawn_id;  /* names the files that this start needs */
+	const char *path;      /* the folder to start in, absolute */
 	const json_t *command; /* argument array of the configuration, or NULL for the backend's own */
 	const json_t *profile; /* config_profile(), or NULL */
 	const char *version;   /* of the runtime, as it says it itself, or NULL */

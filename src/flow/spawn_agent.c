@@ -70,6 +70,7 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 		.program = core->program,
 		.home = core->home,
 		.spawn_id = spawn_id,
+		.path = order->path,
 		.command = config_backend_command(core->config, backend->name),
 		.profile =
 			order->profile ? config_profile(core->config, backend->name, order->profile) : NULL,
