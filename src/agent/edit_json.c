@@ -49,11 +49,19 @@ static bool lone_return(const struct parser *p)
 	return peek(p) == '\r' && !at_text(p, "\r\n");
 }
 
+static void note_loose(struct parser *p, size_t at)
+{
+	if (p->doc->loose == EDIT_JSON_STRICT)
+		p->doc->loose = at;
+}
+
 /* Space and comments. */
 static int skip(struct parser *p)
 {
 	for (;;) {
 		char c = peek(p);
+		if (at_text(p, "//") || at_text(p, "/*"))
+			note_loose(p, p->at);
 		if (p->at < p->len && (c == ' ' || c == '\t' || c == '\n' || c == '\r')) {
 			p->at++;
 		} else if (at_text(p, "//")) {
@@ -201,8 +209,10 @@ static int parse_items(struct parser *p, uint32_t id, char close)
 			break;
 		if (peek(p) != ',')
 			return fail(p, close == '}' ? "a comma or } is missing" : "a comma or ] is missing");
-		p->at++;
+		size_t comma = p->at++;
 		r = skip(p);
+		if (peek(p) == close)
+			note_loose(p, comma);
 	}
 	p->at++;
 	return r;
@@ -311,6 +321,7 @@ int edit_json_parse(const char *file, const char *text, size_t len, struct edit_
 		return error_set(err, ERR_TOO_LARGE, "%s is larger than %d bytes", file, EDIT_JSON_SIZE_MAX);
 	autoeditjson *doc = xcalloc(1, sizeof(*doc));
 	doc->file = xstrdup(file);
+	doc->loose = EDIT_JSON_STRICT;
 	strbuf_init(&doc->text, EDIT_JSON_SIZE_MAX);
 	strbuf_add(&doc->text, text, len);
 	ARRAY_GROW(doc->nodes, doc->n, doc->cap);
@@ -417,4 +428,9 @@ int edit_json_line(const struct edit_json *doc, uint32_t node)
 {
 	const struct edit_json_node *at = &doc->nodes[node];
 	return line_at(doc, at->key_start < at->key_end ? at->key_start : at->start);
+}
+
+int edit_json_loose_line(const struct edit_json *doc)
+{
+	return doc->loose == EDIT_JSON_STRICT ? 0 : line_at(doc, doc->loose);
 }

@@ -41,8 +41,10 @@ struct edit_json {
 	struct strbuf text;
 	struct edit_json_node *nodes; /* in the order of the text; 1 is the root, 0 is unused */
 	uint32_t n, cap;
+	size_t loose; /* where the first comment or comma too many is; EDIT_JSON_STRICT if there is none */
 };
 
+#define EDIT_JSON_STRICT ((size_t)-1)
 #define autoeditjson _cleanup_(edit_json_release) struct edit_json
 
 /* Parses a file, of which nothing but space is one without a root. ERR_INVALID names its line; ERR_TOO_LARGE
@@ -67,6 +69,9 @@ json_t *edit_json_value(const struct edit_json *doc, uint32_t node);
 char *edit_json_key(const struct edit_json *doc, uint32_t node);
 /* The line that it begins on; 1 for node 0. */
 int edit_json_line(const struct edit_json *doc, uint32_t node);
+/* The line of the first thing that JSON itself does not allow (a comment, a comma before a bracket); 0 if
+ * there is none. */
+int edit_json_loose_line(const struct edit_json *doc);
 
 /* --- changing; on failure nothing has changed --- */
 

@@ -45,6 +45,7 @@ struct setup_said {
 struct setup_file {
 	const char *kind;    /* its name in the manifest */
 	char *(*path)(void); /* absolute, by the environment; NULL without a home. Caller frees */
+	bool hooks;	     /* it is JSON, and holds our hooks */
 	bool folder_lock;    /* the agent locks it by making a folder PATH.lock, stale after 10 s */
 	/* The text with all that is wished for. ERR_INVALID, with the line, for what is not understood. */
 	int (*apply)(const struct setup_text *now, const struct setup_wish *wish, struct strbuf *ret,
@@ -78,11 +79,19 @@ const struct setup_backend *setup_backend_find(const char *name);
 /* The consent of that name, NULL if this backend has none. */
 const struct setup_consent *setup_consent_find(const struct setup_backend *backend, const char *name);
 
+/* Whether the user's own files hold all that a session needs to be in the mesh, run by this very program, its
+ * tools used without a question, its hooks by the user's leave: then a start needs none of it on its command
+ * line. `env` is what the start sets in its environment ({"NAME": value}), or NULL. Reads the files. */
+bool setup_settled(const char *backend, const char *program, const json_t *env);
+
 /* --- for the backends --- */
 
 /* Adds a change. */
 void setup_say(struct setup_said *said, const char *kind, const char *change, const char *what);
 void setup_note(struct setup_said *said, const char *note);
+/* Notes what the agent, which reads strict JSON, does not take. */
+struct edit_json;
+void setup_note_loose(struct setup_said *said, const struct edit_json *doc, const char *agent);
 /* $VARIABLE/NAME, else ~/FOLDER/NAME; NULL without a home. Caller frees. */
 char *setup_path(const char *variable, const char *folder, const char *name);
 

@@ -136,6 +136,7 @@ static int apply_settings(const struct setup_text *now, const struct setup_wish 
 	if (r)
 		return r;
 	note_obstacles(doc, said);
+	setup_note_loose(said, doc, "Claude Code");
 	give(doc, ret);
 	return 0;
 }
@@ -261,6 +262,7 @@ static int apply_state(const struct setup_text *now, const struct setup_wish *wi
 		return r;
 	if (!server)
 		setup_say(said, "server", "added", "MCP server coppice");
+	setup_note_loose(said, doc, "Claude Code");
 	give(doc, ret);
 	return 0;
 }
@@ -299,7 +301,11 @@ static const struct setup_consent consents[] = {
 const struct setup_backend setup_claude_code = {
 	.name = "claude-code",
 	.program = "claude",
-	.files = {{.kind = "settings", .path = settings_path, .apply = apply_settings, .drop = drop_settings},
+	.files = {{.kind = "settings",
+		   .path = settings_path,
+		   .hooks = true,
+		   .apply = apply_settings,
+		   .drop = drop_settings},
 		  {.kind = "servers",
 		   .path = state_path,
 		   .folder_lock = true,

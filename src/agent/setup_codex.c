@@ -16,11 +16,13 @@
 #include "agent/setup_own.h"
 #include "base/json.h"
 #include "base/sha256.h"
+#include "os/file.h"
 
-enum { STARTUP_SECONDS = 20, TOOL_SECONDS = 60, EVENT_MAX = 64 };
+enum { EVENT_MAX = 64 };
 
 static const char *const all_servers[] = {"mcp_servers", NULL};
 static const char *const server[] = {"mcp_servers", "coppice", NULL};
+static const char *const trust_state[] = {"hooks", "state", NULL};
 static const char approval_key[] = "default_tools_approval_mode";
 
 /* Keys of an MCP server: without the table they would have no meaning. */
@@ -51,18 +53,11 @@ static int parse(const struct setup_text *text, struct edit_toml **ret, struct e
 	return edit_toml_parse(text->file, text->text ? text->text : "", text->len, ret, err);
 }
 
+/* What a session that Coppice starts gets anyway takes the user's word in sessions of the user's own. */
 static json_t *wanted_server(const struct setup_wish *wish)
 {
-	json_t *table = json_object();
-	json_set_str(table, "command", wish->program);
-	json_object_set_new(table, "args", json_pack("[s]", "mcp"));
-	json_object_set_new(table, "env_vars",
-			    json_pack("[s,s,s,s,s,s,s,s,s,s,s,s]", "COPPICE", "COPPICE_CIRCLE",
-				      "COPPICE_FENCE", "COPPICE_HOME", "COPPICE_JOB", "COPPICE_PEER",
-				      "COPPICE_TOKEN_FILE", "TMUX", "TMUX_PANE", "XDG_CONFIG_HOME",
-				      "XDG_RUNTIME_DIR", "XDG_STATE_HOME"));
-	json_object_set_new(table, "startup_timeout_sec", json_integer(STARTUP_SECONDS));
-	json_object_set_new(table, "tool_timeout_sec", json_integer(TOOL_SECONDS));
+	json_t *table = codex_mcp_server(wish->program);
+	json_object_del(table, approval_key);
 	return table;
 }
 
@@ -233,6 +228,10 @@ static int drop_config(const struct setup_text *now, const struct setup_text *be
 		if (r)
 			return r;
 		setup_say(said, "server", "removed", "MCP server coppice");
+		if (edit_toml_find_below(doc, trust_state) != EDIT_TOML_NONE)
+			setup_note(said, "Codex's own record of the hooks that you trusted (hooks.state) "
+					 "stays; it does "
+					 "nothing without them");
 	}
 	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
 	return 0;
@@ -268,9 +267,18 @@ static int apply_hooks(const struct setup_text *now, const struct setup_wish *wi
 	int r = parse_hooks(now, &doc, err);
 	if (!r)
 		r = setup_hooks_apply(doc, &hooks, said->changes, err);
-	if (!r)
-		strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
-	return r;
+	if (r)
+		return r;
+	setup_note_loose(said, doc, "Codex");
+	if (doc->text.len && (unsigned char)doc->text.buf[0] == 0xEF) {
+		autofree char *note =
+			xasprintf("%s begins with a byte order mark, for which Codex leaves the whole file "
+				  "out of account; take it out",
+				  now->file);
+		setup_note(said, note);
+	}
+	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
+	return 0;
 }
 
 static int drop_hooks(const struct setup_text *now, const struct setup_text *before, const char *program,
@@ -323,14 +331,46 @@ static char *trust_hash(const struct edit_json *doc, const struct setup_hook_pla
 	return xasprintf("sha256:%s", hex);
 }
 
-static const char *trust_of(const struct edit_toml *config, const char *file, const struct edit_json *doc,
-			    const struct setup_hook_place *place)
+/* The record of a hook by one name of its file; EDIT_TOML_NONE if there is none. */
+static size_t find_record(const struct edit_toml *config, const char *file, const char *event,
+			  const struct setup_hook_place *place)
+{
+	autofree char *key = xasprintf("%s:%s:%zu:%zu", file, event, place->group_index, place->hook_index);
+	const char *const keys[] = {"hooks", "state", key, NULL};
+	return edit_toml_find(config, keys);
+}
+
+/* The file's names: Codex takes its folder by where it leads, links undone. */
+struct names {
+	char *given, *in_folder, *real;
+};
+
+static void names_find(const char *file, struct names *ret)
+{
+	autofree char *folder = xstrndup(file, (size_t)(path_base(file) - file));
+	autofree char *real_folder = realpath(*folder ? folder : ".", NULL);
+	ret->given = xstrdup(file);
+	ret->in_folder = real_folder ? path_join(real_folder, path_base(file)) : xstrdup(file);
+	ret->real = realpath(file, NULL);
+	ret->real = ret->real ? ret->real : xstrdup(file);
+}
+
+static void names_release(struct names *names)
+{
+	free(names->given);
+	free(names->in_folder);
+	free(names->real);
+}
+
+static const char *trust_of(const struct edit_toml *config, const struct names *names,
+			    const struct edit_json *doc, const struct setup_hook_place *place)
 {
 	autofree char *event = edit_json_key(doc, place->event);
 	autofree char *name = snake(event), *hash = trust_hash(doc, place, name);
-	autofree char *key = xasprintf("%s:%s:%zu:%zu", file, name, place->group_index, place->hook_index);
-	const char *const keys[] = {"hooks", "state", key, NULL};
-	size_t table = edit_toml_find(config, keys);
+	const char *const files[] = {names->given, names->in_folder, names->real};
+	size_t table = EDIT_TOML_NONE;
+	for (size_t i = 0; i < ARRAY_SIZE(files) && table == EDIT_TOML_NONE; i++)
+		table = find_record(config, files[i], name, place);
 	json_auto_t *there = edit_toml_value(config, edit_toml_member(config, table, "trusted_hash"));
 	json_auto_t *enabled = edit_toml_value(config, edit_toml_member(config, table, "enabled"));
 	if (json_is_false(enabled))
@@ -349,8 +389,10 @@ static json_t *trust(const struct setup_text texts[SETUP_FILES_MAX], const char 
 	struct setup_hook_place place;
 	if (parse(&texts[0], &config, NULL) || parse_hooks(&texts[1], &doc, NULL))
 		return counts;
+	_cleanup_(names_release) struct names names = {0};
+	names_find(texts[1].file, &names);
 	for (size_t n = 0; setup_hooks_find(doc, program, n, &place); n++) {
-		const char *is = trust_of(config, texts[1].file, doc, &place);
+		const char *is = trust_of(config, &names, doc, &place);
 		json_object_set_new(counts, is, json_integer(json_int(counts, is, 0) + 1));
 	}
 	return counts;
@@ -366,7 +408,11 @@ const struct setup_backend setup_codex = {
 	.name = "codex",
 	.program = "codex",
 	.files = {{.kind = "config", .path = config_path, .apply = apply_config, .drop = drop_config},
-		  {.kind = "hooks", .path = hooks_path, .apply = apply_hooks, .drop = drop_hooks}},
+		  {.kind = "hooks",
+		   .path = hooks_path,
+		   .hooks = true,
+		   .apply = apply_hooks,
+		   .drop = drop_hooks}},
 	.consents = consents,
 	.next = "at its next start Codex says \"Hooks need review\": look at them and choose \"Trust all and "
 		"continue\"; until then it does not run them",

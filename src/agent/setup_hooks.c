@@ -10,10 +10,10 @@
 
 enum { STEPS_MAX = 1000, WHAT_MAX = 64 << 10 };
 
-/* One hook that is wanted. */
+/* One hook that is wanted; all is borrowed. */
 struct wanted {
 	const char *event, *matcher; /* `matcher` "" for all */
-	json_t *hook;		     /* owned: the object to write */
+	json_t *hook;		     /* the object to write */
 	const char *tail;	     /* of its command */
 	bool there;
 };
@@ -25,8 +25,6 @@ struct list {
 
 static void list_release(struct list *list)
 {
-	for (size_t i = 0; i < list->n; i++)
-		json_decref(list->at[i].hook);
 	free(list->at);
 }
 
@@ -36,16 +34,10 @@ static const char *matcher_of(const json_t *group)
 	return matcher && strcmp(matcher, "*") != 0 ? matcher : "";
 }
 
-static void list_add(struct list *list, const char *event, const char *matcher, json_t *members,
+static void list_add(struct list *list, const char *event, const char *matcher, json_t *hook,
 		     const char *program)
 {
-	json_t *hook = json_pack("{s:s}", "type", "command"), *value;
-	const char *key, *tail = "";
-	json_object_foreach(members, key, value)
-	{
-		if (strcmp(key, "event") != 0 && strcmp(key, "matcher") != 0 && !json_is_null(value))
-			json_object_set(hook, key, value);
-	}
+	const char *tail = "";
 	(void)setup_own_command(json_str(hook, "command"), program, "hook", &tail);
 	ARRAY_GROW(list->at, list->n, list->cap);
 	list->at[list->n++] = (struct wanted){event, matcher, hook, tail, false};
@@ -56,10 +48,6 @@ static void list_fill(struct list *list, const struct setup_hooks *hooks)
 	const char *event;
 	size_t i, k;
 	json_t *groups, *group, *hook;
-	json_array_foreach(hooks->wanted, i, hook)
-	{
-		list_add(list, json_str(hook, "event"), matcher_of(hook), hook, hooks->program);
-	}
 	json_object_foreach(hooks->wanted, event, groups)
 	{
 		json_array_foreach(groups, i, group)

@@ -8,8 +8,7 @@
 #include "agent/edit_json.h"
 #include "base/error.h"
 
-/* What is wanted, in either form: the value of "hooks" as above, or an array of {"event", "matcher"?,
- * "command", "timeout", …}. */
+/* What is wanted: the value of "hooks" as above. */
 struct setup_hooks {
 	json_t *wanted;	     /* borrowed */
 	const char *program; /* ours, besides any called coppice; or NULL */

@@ -37,6 +37,7 @@ static const struct {
 	{"codex-help", PROMPT_EMPTY, SCREEN_PROMPT},
 	{"codex-idle-after-turn", PROMPT_EMPTY, SCREEN_PROMPT},
 	{"codex-idle-fresh", PROMPT_EMPTY, SCREEN_PROMPT},
+	{"codex-inline", PROMPT_EMPTY, SCREEN_PROMPT},
 	{"codex-narrow-idle", PROMPT_EMPTY, SCREEN_PROMPT},
 	{"codex-plan-idle", PROMPT_EMPTY, SCREEN_PROMPT},
 	{"codex-vim-normal", PROMPT_EMPTY, SCREEN_PROMPT},

@@ -270,6 +270,10 @@ static void test_looking(void **state)
 	assert_int_equal(find(doc, "a.b"), 0);
 	assert_int_equal(find(doc, "c.d"), 0);
 	assert_null(edit_json_value(doc, 0));
+	assert_int_equal(edit_json_loose_line(doc), 0);
+	autoeditjson *comment = parse("{\n\n\"a\": 1 // x\n,}"), *comma = parse("[\n1,\n]");
+	assert_int_equal(edit_json_loose_line(comment), 3);
+	assert_int_equal(edit_json_loose_line(comma), 2);
 	autofree char *key = edit_json_key(doc, find(doc, "a"));
 	assert_string_equal(key, "a");
 	assert_int_equal(edit_json_add(doc, find(doc, "a"), "x", json_null(), NULL), ERR_INVALID);

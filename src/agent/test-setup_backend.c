@@ -5,11 +5,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/codex.h"
 #include "agent/setup_backend.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "os/testing.h"
 
 enum { TEXT_MAX = 1 << 20 };
@@ -259,6 +262,15 @@ static void test_what_hinders_is_noted(void **state)
 	autoresult table =
 		apply(file_of(&setup_codex, "config"), "[features]\nhooks = false\n", "/a/coppice", 0);
 	assert_int_equal(json_array_size(table.notes), 1);
+	/* Both leave a file with comments out of account, as a whole. */
+	static const char *const kinds[] = {"settings", "servers"};
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		autoresult r = apply(file_of(&setup_claude_code, kinds[i]), "{\n// x\n}", "/a/coppice", 0);
+		assert_non_null(strstr(json_string_value(json_array_get(r.notes, 0)),
+				       "f:2: Claude Code takes no comments"));
+	}
+	autoresult bom = apply(file_of(&setup_codex, "hooks"), "\xEF\xBB\xBF{/**/}", "/a/coppice", 0);
+	assert_int_equal(json_array_size(bom.notes), 2);
 }
 
 /* Without knowing what was there before: entries that run us go, permissions may be the user's own. */
@@ -347,6 +359,91 @@ static void test_codex_trust_is_read_not_written(void **state)
 	}
 }
 
+/* Writes what a file becomes into the home. */
+static void write_applied(const struct setup_file *file, const char *program, unsigned allow)
+{
+	autoresult r = apply(file, "", program, allow);
+	autofree char *path = file->path();
+	autofree char *dir = xstrndup(path, (size_t)(path_base(path) - path));
+	assert_int_equal(r.code, 0);
+	assert_int_equal(dir_make(dir, 0700, NULL), 0);
+	assert_int_equal(file_replace(path, strbuf_str(&r.text), r.text.len, 0600, NULL), 0);
+}
+
+/* The records by which Codex would say that the user has trusted all of the hooks. */
+static void write_trust(const char *program)
+{
+	autofree char *hooks_file = file_of(&setup_codex, "hooks")->path();
+	autofree char *config_file = file_of(&setup_codex, "config")->path();
+	autostrbuf config = STRBUF_INIT(TEXT_MAX);
+	json_auto_t *hooks = codex_hooks(program, "2.1.330");
+	const char *event;
+	json_t *groups;
+	assert_int_equal(file_read(config_file, &config, NULL), 0);
+	json_object_foreach(hooks, event, groups)
+	{
+		char name[64], hash[SHA256_HEX_SIZE];
+		size_t n = 0;
+		for (const char *p = event; *p; p++) {
+			if (p > event && *p >= 'A' && *p <= 'Z')
+				name[n++] = '_';
+			name[n++] = (char)(*p | 0x20);
+		}
+		name[n] = '\0';
+		json_auto_t *hook = json_deep_copy(
+			json_array_get(json_object_get(json_array_get(groups, 0), "hooks"), 0));
+		json_object_set_new(hook, "async", json_false());
+		json_auto_t *all = json_pack("{s:s, s:[O]}", "event_name", name, "hooks", hook);
+		autofree char *text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
+		sha256_hex(text, strlen(text), hash);
+		strbuf_addf(&config, "\n[hooks.state.\"%s:%s:0:0\"]\ntrusted_hash = \"sha256:%s\"\n",
+			    hooks_file, name, hash);
+	}
+	assert_int_equal(file_replace(config_file, strbuf_str(&config), config.len, 0600, NULL), 0);
+}
+
+static void test_what_is_settled_needs_nothing_at_the_start(void **state)
+{
+	(void)state;
+	autofolder folder = test_folder_make();
+	autofree char *program = path_join(folder, "bin/coppice"), *link = path_join(folder, "coppice");
+	autofree char *bin = path_join(folder, "bin"), *other = path_join(folder, "other/coppice");
+	assert_int_equal(setenv("HOME", folder, 1), 0);
+	unsetenv("CLAUDE_CONFIG_DIR");
+	unsetenv("CODEX_HOME");
+	assert_int_equal(dir_make(bin, 0700, NULL), 0);
+	assert_int_equal(file_replace(program, "", 0, 0700, NULL), 0);
+	assert_int_equal(symlink(program, link), 0);
+	assert_false(setup_settled("claude-code", program, NULL));
+	assert_false(setup_settled("script", program, NULL));
+	write_applied(file_of(&setup_claude_code, "settings"), link, SETUP_ALLOW_TOOLS);
+	assert_false(setup_settled("claude-code", program, NULL)); /* the server is missing */
+	write_applied(file_of(&setup_claude_code, "servers"), link, 0);
+	assert_true(setup_settled("claude-code", program, NULL)); /* by its other name */
+	assert_true(setup_settled("claude-code", link, NULL));
+	assert_false(setup_settled("claude-code", other, NULL));
+	json_auto_t *env = json_pack("{s:s}", "CLAUDE_CONFIG_DIR", "/x"),
+		    *plain = json_pack("{s:s}", "A", "b");
+	assert_false(setup_settled("claude-code", program, env));
+	assert_true(setup_settled("claude-code", program, plain));
+	write_applied(file_of(&setup_claude_code, "settings"), link, 0);
+	assert_false(setup_settled("claude-code", program, NULL)); /* its tools would be asked about */
+	write_applied(file_of(&setup_codex, "config"), program, SETUP_ALLOW_TOOLS);
+	write_applied(file_of(&setup_codex, "hooks"), program, 0);
+	assert_false(setup_settled("codex", program, NULL)); /* its hooks would not run */
+	write_trust(program);
+	assert_true(setup_settled("codex", program, NULL));
+	/* Codex notes where its folder leads. */
+	autofree char *codex = path_join(folder, ".codex"), *moved = path_join(folder, "moved");
+	autofree char *name = path_join(folder, "name");
+	assert_int_equal(symlink(codex, name), 0);
+	assert_int_equal(setenv("CODEX_HOME", name, 1), 0);
+	assert_true(setup_settled("codex", program, NULL));
+	assert_int_equal(rename(codex, moved), 0);
+	assert_false(setup_settled("codex", program, NULL));
+	unsetenv("CODEX_HOME");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_entries_of_older_setups_are_taken_out),
 		cmocka_unit_test(test_paths_follow_the_environment),
 		cmocka_unit_test(test_codex_trust_is_read_not_written),
+		cmocka_unit_test(test_what_is_settled_needs_nothing_at_the_start),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,20 +29,22 @@ static void assert_text(const struct edit_json *doc, const char *expected)
 /* One hook a string: "EVENT[:MATCHER] COMMAND". */
 static json_t *wanted(const char *const *hooks)
 {
-	json_t *list = json_array();
+	json_t *all = json_object();
 	for (; *hooks; hooks++) {
 		const char *space = strchr(*hooks, ' ');
 		autofree char *event = xstrndup(*hooks, (size_t)(space - *hooks));
 		char *colon = strchr(event, ':');
-		json_t *entry = json_pack("{s:s, s:i}", "command", space + 1, "timeout", 9);
+		json_t *group = json_pack("{s:[{s:s, s:s, s:i}]}", "hooks", "type", "command", "command",
+					  space + 1, "timeout", 9);
 		if (colon)
-			json_set_str(entry, "matcher", colon + 1);
+			json_set_str(group, "matcher", colon + 1);
 		if (colon)
 			*colon = '\0';
-		json_set_str(entry, "event", event);
-		json_array_append_new(list, entry);
+		if (!json_object_get(all, event))
+			json_object_set_new(all, event, json_array());
+		json_array_append_new(json_object_get(all, event), group);
 	}
-	return list;
+	return all;
 }
 
 static const char *const one[] = {"Stop /a/coppice hook Stop", NULL};
@@ -102,19 +104,6 @@ static void test_X7_several_of_an_event_share_a_group_by_their_matcher(void **st
 	      "\"command\":\"/a/coppice hook Stop\",\"timeout\":9},{\"type\":\"command\",\"command\":"
 	      "\"/a/coppice hook wait\",\"timeout\":9}]},{\"matcher\":\"z\",\"hooks\":[{\"type\":\"command\","
 	      "\"command\":\"/a/coppice hook Z\",\"timeout\":9}]}]}}");
-}
-
-static void test_both_forms_of_what_is_wanted_are_the_same(void **state)
-{
-	(void)state;
-	json_auto_t *flat = wanted(one), *changes = json_array();
-	json_auto_t *nested = json_pack("{s:[{s:[{s:s, s:s, s:i}]}]}", "Stop", "hooks", "type", "command",
-					"command", "/a/coppice hook Stop", "timeout", 9);
-	autoeditjson *a = parse("{}"), *b = parse("{}");
-	struct setup_hooks x = {.wanted = flat}, y = {.wanted = nested};
-	assert_int_equal(setup_hooks_apply(a, &x, changes, NULL), 0);
-	assert_int_equal(setup_hooks_apply(b, &y, changes, NULL), 0);
-	assert_text(b, strbuf_str(&a->text));
 }
 
 /* An older program's hooks are set in place, those of an event that is not wanted any more go, the user's
@@ -200,7 +189,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_X7_hooks_are_put_beside_foreign_ones_and_come_out_without_trace),
 		cmocka_unit_test(test_X7_several_of_an_event_share_a_group_by_their_matcher),
-		cmocka_unit_test(test_both_forms_of_what_is_wanted_are_the_same),
 		cmocka_unit_test(test_older_hooks_of_ours_are_brought_in_line),
 		cmocka_unit_test(test_what_is_not_as_it_should_be_is_refused_with_its_line),
 		cmocka_unit_test(test_odd_shapes_elsewhere_are_passed_over),

@@ -2,9 +2,12 @@
  * agent's way: whatever happens to Coppice, the agent goes on, and nothing is said that the runtime would
  * take for an answer. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "agent/agent.h"
@@ -13,7 +16,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 
-enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 7 * 86400, REWAKE_EXIT = 2 };
+enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 7 * 86400 };
 
 #define HOOK_LIMIT (5 * USEC_PER_SEC)
 
@@ -159,34 +162,50 @@ static int agent_hook_event(struct command_run *run, const struct agent_backend 
 
 /* --- waiting to wake an idle session --- */
 
-/* Runs in the background of a session until something waits for it that no better way carries; its words and
- * its exit code then begin a turn. */
-static int rewake(struct command_run *run, struct error *err)
+/* The end of each turn starts a hook that waits, and those of earlier turns still do; one is enough. The name
+ * is taken for as long as this process lives, and is no file. */
+static bool waits_alone(const struct agent_backend *backend)
 {
-	json_auto_t *args =
-		json_pack("{s:s, s:i}", "transport", rewake_transport, "wait_seconds", WAIT_SECONDS);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int len = snprintf(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "coppice-wait-%s-%d-%d",
+			   backend->name, (int)geteuid(), (int)agent_process(backend));
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+	return fd < 0 || bind(fd, (const struct sockaddr *)&addr, size) == 0 || errno != EADDRINUSE;
+}
+
+/* Wakes the session with one message: what else waits comes with the turn that begins. */
+static int wake_with(struct command_run *run, const struct agent_backend *backend,
+		     const struct agent_hook *hook, const json_t *message, struct error *err)
+{
+	json_auto_t *report = json_pack("{s:O, s:s, s:s}", "id", json_object_get(message, "id"), "step",
+					"submitted", "transport", rewake_transport);
+	json_auto_t *done = NULL, *answer = json_pack("{s:O}", "context", json_object_get(message, "text"));
+	int code = hook_call(run, "delivery_report", report, true, &done, err);
+	if (!code)
+		print_answer(run, backend, hook, answer);
+	return code;
+}
+
+/* Runs in the background of a session until something waits for it that no better way carries. */
+static int rewake(struct command_run *run, const struct agent_backend *backend, struct error *err)
+{
+	_cleanup_(agent_hook_release) struct agent_hook hook = {0};
+	json_auto_t *payload = NULL;
+	int code = read_payload(&payload, err);
+	if (!code)
+		code = backend->hook_read(run->args[0], payload, &hook, err);
+	if (code || hook.event == AGENT_EVENT_NONE || !waits_alone(backend))
+		return code;
+	json_auto_t *args = json_pack("{s:s, s:i, s:i}", "transport", rewake_transport, "max", 1,
+				      "wait_seconds", WAIT_SECONDS);
 	client_set_limit(run->client, 0);
 	for (;;) {
 		json_auto_t *taken = NULL;
-		int code = hook_call(run, "delivery_take", args, true, &taken, err);
-		if (code)
-			return code;
-		const json_t *messages = json_object_get(taken, "messages"), *m;
-		size_t i;
-		json_array_foreach(messages, i, m)
-		{
-			json_auto_t *report = json_pack("{s:O, s:s, s:s}", "id", json_object_get(m, "id"),
-							"step", "submitted", "transport", rewake_transport);
-			json_auto_t *done = NULL;
-			code = hook_call(run, "delivery_report", report, true, &done, err);
-			if (code)
-				return code;
-			(void)fputs(json_str(m, "text"), stderr);
-		}
-		if (json_array_size(messages)) {
-			run->exit_code = REWAKE_EXIT;
-			return 0;
-		}
+		code = hook_call(run, "delivery_take", args, true, &taken, err);
+		const json_t *message = json_array_get(json_object_get(taken, "messages"), 0);
+		if (code || message)
+			return code ? code : wake_with(run, backend, &hook, message, err);
 	}
 }
 
@@ -202,7 +221,8 @@ static int run_event(struct command_run *run, struct error *err)
 	client_set_limit(run->client, HOOK_LIMIT);
 	if (!backend->hook_read)
 		return script_event(run, backend, err);
-	return strcmp(run->args[0], "wait") == 0 ? rewake(run, err) : agent_hook_event(run, backend, err);
+	return strcmp(run->args[0], "wait") == 0 ? rewake(run, backend, err)
+						 : agent_hook_event(run, backend, err);
 }
 
 static int run_hook(struct command_run *run, struct error *err)

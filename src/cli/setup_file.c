@@ -158,15 +158,26 @@ static int fill(int fd, const struct setup_disk *disk, const char *text, size_t 
 	return 0;
 }
 
+static char *temp_of(const char *target)
+{
+	autofree char *folder = folder_of(target);
+	return xasprintf("%s/.%s.coppice-new", folder, path_base(target));
+}
+
+void setup_temp_remove(const char *target)
+{
+	autofree char *temp = temp_of(target);
+	(void)unlink(temp); /* most often there is none */
+}
+
 /* Writes a text beside the file. The name is always the same one, so what a crash left is found and goes. */
 static int stage(const struct setup_disk *disk, const char *text, size_t len, char **ret, struct error *err)
 {
-	autofree char *folder = folder_of(disk->target);
-	autofree char *temp = xasprintf("%s/.%s.coppice-new", folder, path_base(disk->target));
+	autofree char *folder = folder_of(disk->target), *temp = temp_of(disk->target);
 	int r = dir_make(folder, NEW_FOLDER_MODE, err);
 	if (r)
 		return r;
-	(void)unlink(temp); /* most often there is none */
+	setup_temp_remove(disk->target);
 	autoclose int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || fill(fd, disk, text, len) < 0) {
 		int saved = errno;

@@ -49,6 +49,8 @@ struct setup_write {
  * after each rename, for tests. */
 int setup_files_write(struct setup_write *writes, size_t n, void (*between)(size_t done),
 		      struct error *err) _warn_unused_;
+/* Removes the text that a crash may have left beside a file. */
+void setup_temp_remove(const char *target);
 /* Removes the folders of a file up to `made`, as far as they are empty. */
 void setup_folders_remove(const char *target, const char *made);
 

@@ -106,6 +106,8 @@ static int take_back(struct undo *u, const struct setup_backend *backend, const 
 		break;
 	}
 	const char *made = entry ? json_str(entry, "made") : NULL;
+	if (entry && !u->dry_run)
+		setup_temp_remove(json_str(entry, "target"));
 	if (made && !u->dry_run && (strcmp(state, "removed") == 0 || strcmp(state, "gone") == 0))
 		setup_folders_remove(json_str(entry, "target"), made);
 	return 0;

@@ -169,8 +169,8 @@ static void check_corpus(unsigned allow)
 			assert_text(folder, names[k], written[k]);
 			free(written[k]);
 		}
-		json_auto_t *e = set_up(folder, &setup_claude_code, "/b/coppice", allow);
-		json_auto_t *f = set_up(folder, &setup_codex, "/b/coppice", allow);
+		json_decref(set_up(folder, &setup_claude_code, "/b/coppice", allow));
+		json_decref(set_up(folder, &setup_codex, "/b/coppice", allow));
 		assert_int_equal(count_backups(folder), backups);
 		json_auto_t *report = take_back(folder);
 		for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
@@ -196,8 +196,8 @@ static void test_X7_what_the_user_edits_in_the_meantime_stays(void **state)
 	autofolder folder = home_make();
 	put(folder, names[0], "{\n  \"model\": \"opus\"\n}\n");
 	put(folder, names[2], "model = 'x'\n");
-	json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", SETUP_ALLOW_TOOLS);
-	json_auto_t *b = set_up(folder, &setup_codex, "/a/coppice", 0);
+	json_decref(set_up(folder, &setup_claude_code, "/a/coppice", SETUP_ALLOW_TOOLS));
+	json_decref(set_up(folder, &setup_codex, "/a/coppice", 0));
 	/* The user's edits: one value, a rule, a comment; a table and a key. */
 	autofree char *settings = get(folder, names[0]), *config = get(folder, names[2]);
 	char *model = strstr(settings, "opus"), *rule = strstr(settings, "\"mcp__coppice__*\"");
@@ -228,7 +228,7 @@ static void test_X7_edits_between_two_setups_are_what_comes_back(void **state)
 	(void)state;
 	autofolder folder = home_make();
 	put(folder, names[0], "{}");
-	json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", 0);
+	json_decref(set_up(folder, &setup_claude_code, "/a/coppice", 0));
 	autofree char *first = get(folder, names[0]);
 	autofree char *edited = xasprintf("{\n  \"mine\": 1,%s", first + 1);
 	put(folder, names[0], edited);
@@ -247,12 +247,14 @@ static void test_X7_a_setup_that_was_cut_off_is_finished_or_undone(void **state)
 		autofolder folder = home_make();
 		put(folder, names[0], "{\"a\": 1}");
 		put(folder, names[1], "{\"b\": 2}");
-		json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", 0);
+		json_decref(set_up(folder, &setup_claude_code, "/a/coppice", 0));
 		put(folder, names[1], "{\"b\": 2}");
-		json_auto_t *b = undo ? NULL : set_up(folder, &setup_claude_code, "/a/coppice", 0);
+		put(folder, "..claude.json.coppice-new", "{");
+		json_decref(undo ? NULL : set_up(folder, &setup_claude_code, "/a/coppice", 0));
 		json_auto_t *report = take_back(folder);
 		assert_text(folder, names[0], "{\"a\": 1}");
 		assert_text(folder, names[1], "{\"b\": 2}");
+		assert_text(folder, "..claude.json.coppice-new", NULL);
 		assert_string_equal(state_of(report, ".claude.json"), undo ? "unchanged" : "restored");
 	}
 }
@@ -301,13 +303,13 @@ static void test_a_link_stays_one_and_the_mode_too(void **state)
 	put(folder, ".claude/x", "");
 	autofree char *link = xasprintf("%s/home/%s", folder, names[0]);
 	assert_int_equal(symlink("../dotfiles/claude.json", link), 0);
-	json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", 0);
+	json_decref(set_up(folder, &setup_claude_code, "/a/coppice", 0));
 	struct stat st;
 	assert_int_equal(lstat(link, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
 	assert_int_equal(stat(link, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0640);
-	json_auto_t *report = take_back(folder);
+	json_decref(take_back(folder));
 	assert_text(folder, "dotfiles/claude.json", "{}\n");
 	assert_int_equal(lstat(link, &st), 0);
 	assert_true(S_ISLNK(st.st_mode));
@@ -318,8 +320,8 @@ static void test_folders_that_were_made_go_again(void **state)
 	(void)state;
 	autofolder folder = home_make();
 	set_path("CODEX_HOME", folder, "home/deep/er/codex");
-	json_auto_t *a = set_up(folder, &setup_codex, "/a/coppice", 0);
-	json_auto_t *report = take_back(folder);
+	json_decref(set_up(folder, &setup_codex, "/a/coppice", 0));
+	json_decref(take_back(folder));
 	autofree char *deep = path_join(folder, "home/deep");
 	assert_int_equal(access(deep, F_OK), -1);
 	unsetenv("CODEX_HOME");
@@ -341,8 +343,8 @@ static void test_entries_without_a_record_are_taken_out(void **state)
 	/* They are not what comes back either. */
 	put(folder, names[0],
 	    "{\"a\": 1, \"hooks\": {\"Stop\": [{\"hooks\": [{\"command\": \"/x/coppice hook Stop\"}]}]}}");
-	json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", 0);
-	json_auto_t *again = take_back(folder);
+	json_decref(set_up(folder, &setup_claude_code, "/a/coppice", 0));
+	json_decref(take_back(folder));
 	assert_text(folder, names[0], "{\"a\": 1}");
 }
 
@@ -352,7 +354,7 @@ static void test_a_file_that_cannot_be_mended_does_not_keep_the_others(void **st
 	autofolder folder = home_make();
 	put(folder, names[0], "{}");
 	put(folder, names[1], "{}");
-	json_auto_t *a = set_up(folder, &setup_claude_code, "/a/coppice", 0);
+	json_decref(set_up(folder, &setup_claude_code, "/a/coppice", 0));
 	put(folder, names[0], "{ broken");
 	json_auto_t *report = take_back(folder);
 	assert_string_equal(state_of(report, "settings.json"), "failed");
@@ -419,6 +421,34 @@ static void test_the_user_is_asked_once_and_only_for_what_is_not_set(void **stat
 	assert_non_null(strstr(settings, "mcp__coppice__*"));
 	assert_null(strstr(settings, "crossSessionInbound"));
 	assert_non_null(strstr(config, "approval_mode"));
+}
+
+static bool edit_and_say_yes(const struct setup_backend *backend, const struct setup_consent *consent,
+			     void *data)
+{
+	(void)backend;
+	(void)consent;
+	put(data, names[0], "{\n  \"late\": 1\n}\n");
+	return true;
+}
+
+/* While the user thinks about the answer, the file changes: it is read anew, and nobody is asked again. */
+static void test_a_change_in_the_meantime_is_merged_with(void **state)
+{
+	(void)state;
+	autofolder folder = home_make();
+	autofree char *dir = path_join(folder, "state");
+	put(folder, names[0], "{}");
+	struct setup_options o = {
+		.home = dir, .program = "/a/coppice", .ask = edit_and_say_yes, .data = folder};
+	json_auto_t *report = NULL;
+	assert_int_equal(setup_apply(&setup_claude_code, &agent, &o, &report, NULL), 0);
+	autofree char *text = get(folder, names[0]);
+	assert_non_null(strstr(text, "{\n  \"late\": 1,\n  \"hooks\": {\n"));
+	assert_non_null(strstr(text, "mcp__coppice__*"));
+	json_auto_t *back = take_back(folder);
+	assert_text(folder, names[0], "{\n  \"late\": 1\n}\n");
+	assert_string_equal(state_of(back, "settings.json"), "restored");
 }
 
 static void test_a_dry_run_writes_nothing_and_shows_the_lines(void **state)
@@ -508,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_a_copy_that_is_damaged_is_not_put_back),
 		cmocka_unit_test(test_copies_are_the_users_alone),
 		cmocka_unit_test(test_the_user_is_asked_once_and_only_for_what_is_not_set),
+		cmocka_unit_test(test_a_change_in_the_meantime_is_merged_with),
 		cmocka_unit_test(test_a_dry_run_writes_nothing_and_shows_the_lines),
 		cmocka_unit_test(test_lines_of_the_configuration),
 		cmocka_unit_test(test_differences_are_shown_with_what_is_around_them),

@@ -86,6 +86,7 @@ static const struct reaction {
 	{"peer.offline", worktrees_on_peer},
 	{"peer.registered", worktrees_on_peer},
 	{"spawn.late", spawn_on_late},
+	{"spawn.look", spawn_on_look},
 	{"spawn.stuck", plan_on_stuck},
 	{"worktree.failed", plan_on_worktree},
 	{"worktree.kept", plan_on_worktree},

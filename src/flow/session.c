@@ -67,9 +67,10 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 		      struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)carry_on;
+	/* Those that were read before: what comes with this very prompt need not be recalled. */
+	brief_open_asks(core->store, peer->peer_id, 0, context);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
 	add_pulled(core, peer, context);
-	brief_open_asks(core->store, peer->peer_id, 0, context);
 }
 
 static void on_tool_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/setup_backend.h"
 #include "base/alloc.h"
 #include "flow/effects.h"
 #include "mesh/message.h"
@@ -11,7 +12,9 @@
 #include "store/timer.h"
 #include "work/job.h"
 
-static const char late_timer[] = "spawn.late";
+static const char late_timer[] = "spawn.late", look_timer[] = "spawn.look";
+
+#define LOOK_AGAIN (USEC_PER_SEC / 2)
 
 static int store_prompt(struct core *core, const struct spawn_order *order, const char *spawn_id,
 			struct strbuf *text, struct error *err)
@@ -71,6 +74,7 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 		.prompt = order->prompt ? strbuf_str(&prompt) : NULL,
 		.git_dir = git_dir,
 		.common_dir = common_dir};
+	start.settled = setup_settled(backend->name, core->program, json_object_get(start.profile, "env"));
 	_cleanup_(agent_command_release) struct agent_command command = {0};
 	code = backend->start(&start, &command, err);
 	if (!code)
@@ -110,6 +114,7 @@ void spawn_agent_failed(struct core *core, const char *spawn_id, enum error_code
 	struct peer_ref peer;
 	autoerror err = {0};
 	timer_clear(s, late_timer, spawn_id);
+	timer_clear(s, look_timer, spawn_id);
 	peer_of_open(s, spawn_id, peer_id);
 	if (!peer_id[0] || !peer_find(s, peer_id, &peer))
 		return;
@@ -124,24 +129,43 @@ void spawn_agent_failed(struct core *core, const char *spawn_id, enum error_code
 	store_wake(s, peer_id);
 }
 
-void spawn_on_late(struct core *core, const struct event *e)
+/* The terminal of a start that is not settled is looked at. */
+static void order_look(struct core *core, const char *spawn_id)
 {
-	char peer_id[ID_SIZE];
-	peer_of_open(core->store, e->subject, peer_id);
-	autofree char *pane =
-		db_text(core->store, "SELECT result FROM spawn WHERE spawn_id = ? AND state = 'running'", "s",
-			e->subject);
-	json_auto_t *args = pane ? json_loads(pane, 0, NULL) : NULL;
-	if (!peer_id[0] || !args)
+	autoquery q = db_query(
+		core->store,
+		"SELECT spawn.result, peer.backend, peer.peer_id FROM spawn JOIN peer ON peer.peer_id ="
+		" spawn.peer_id WHERE spawn.spawn_id = ? AND spawn.state = 'running' AND confirmed = 0",
+		"s", spawn_id);
+	if (!query_next(&q))
 		return;
-	autofree char *backend =
-		db_text(core->store, "SELECT backend FROM peer WHERE peer_id = ?", "s", peer_id);
-	json_set_str(args, "backend", backend);
-	(void)flow_effect_add(core, EFFECT_LOOK, e->subject, peer_id, json_incref(args));
+	json_t *args = query_json(&q, 0);
+	json_set_str(args, "backend", query_text(&q, 1));
+	(void)flow_effect_add(core, EFFECT_LOOK, spawn_id, query_text(&q, 2), args);
 }
 
-/* What the screen says, as {"screen":NAME}; a screen that could not be looked at says nothing. */
-void spawn_looked(struct core *core, const char *subject, bool ok, const json_t *result)
+void spawn_on_late(struct core *core, const struct event *e)
+{
+	order_look(core, e->subject);
+}
+
+void spawn_on_look(struct core *core, const struct event *e)
+{
+	order_look(core, e->subject);
+}
+
+static void confirm(struct core *core, const char *spawn_id, const char *peer_id)
+{
+	struct store *s = core->store;
+	timer_clear(s, late_timer, spawn_id);
+	timer_clear(s, look_timer, spawn_id);
+	(void)db_run(s, "UPDATE spawn SET confirmed = 1, failure = NULL WHERE spawn_id = ?", "s", spawn_id);
+	event_emit(s, "spawn.confirmed", spawn_id, NULL, json_pack("{s:s}", "peer", peer_id));
+	store_wake(s, peer_id);
+}
+
+/* What stands in the way, by its screen; false when nothing of the kind is seen. */
+static bool stands_in_the_way(const char *screen, enum error_code *ret_code, const char **ret_why)
 {
 	static const struct {
 		const char *screen;
@@ -152,16 +176,42 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 		{"trust_dialog", ERR_TRUST_DIALOG, "asks whether this folder is trusted"},
 		{"permission_dialog", ERR_PERMISSION_DIALOG, "asks for a permission"},
 	};
-	const char *screen = ok ? json_str(result, "screen") : NULL;
 	for (size_t i = 0; screen && i < ARRAY_SIZE(kinds); i++)
 		if (strcmp(kinds[i].screen, screen) == 0) {
-			spawn_agent_failed(core, subject, kinds[i].code, kinds[i].why);
-			return;
+			*ret_code = kinds[i].code;
+			*ret_why = kinds[i].why;
+			return true;
 		}
-	spawn_agent_failed(core, subject, ERR_NOT_REGISTERED, "has not registered in time");
+	return false;
 }
 
-/* A spawned agent has registered: its start is confirmed, and its job runs. */
+/* The screen of a start that is not settled. An agent that has registered is confirmed once its screen shows
+ * that it works or waits for input: one without a login registers too. Until it has drawn that, it is looked
+ * at again, within its time; what cannot be understood by then does not stand in its way. */
+void spawn_looked(struct core *core, const char *subject, bool ok, const json_t *result)
+{
+	struct store *s = core->store;
+	struct peer_ref peer;
+	enum error_code code = ERR_NOT_REGISTERED;
+	const char *why = "has not registered in time", *screen = ok ? json_str(result, "screen") : NULL;
+	autoquery q =
+		db_query(s, "SELECT peer_id, confirmed FROM spawn WHERE spawn_id = ? AND state = 'running'",
+			 "s", subject);
+	if (!query_next(&q) || query_int(&q, 1) || !peer_find(s, query_text(&q, 0), &peer))
+		return;
+	bool late = !db_int(s, 0, "SELECT 1 FROM timer WHERE kind = ? AND subject = ?", "ss", late_timer,
+			    subject);
+	bool drawn = screen && (strcmp(screen, "prompt") == 0 || strcmp(screen, "busy") == 0);
+	bool hindered = stands_in_the_way(screen, &code, &why);
+	if (peer.online && !hindered && (drawn || late || !screen))
+		confirm(core, subject, peer.peer_id);
+	else if (late || (hindered && peer.online))
+		spawn_agent_failed(core, subject, code, why);
+	else if (peer.online)
+		timer_set(s, look_timer, subject, store_now(s) + LOOK_AGAIN);
+}
+
+/* A spawned agent has registered: its job runs, and its screen says whether it can. */
 void spawn_on_online(struct core *core, const struct event *e)
 {
 	struct store *s = core->store;
@@ -170,14 +220,13 @@ void spawn_on_online(struct core *core, const struct event *e)
 		"SELECT spawn_id, coalesce(job_id, ''), fence FROM spawn WHERE peer_id = ? AND state ="
 		" 'running' ORDER BY created_at DESC LIMIT 1",
 		"s", e->subject);
-	if (!query_next(&q))
+	if (!query_next(&q) || !spawn_registers(s, e->subject))
 		return;
-	timer_clear(s, late_timer, query_text(&q, 0));
-	(void)db_run(s, "UPDATE spawn SET failure = NULL WHERE spawn_id = ?", "s", query_text(&q, 0));
 	struct job_change running = {.state = JOB_RUNNING};
 	if (query_text(&q, 1)[0])
 		(void)job_update(s, query_text(&q, 1), query_int(&q, 2), &running,
 				 NULL); /* or it spoke first */
+	order_look(core, query_text(&q, 0));
 }
 
 enum spawn_outcome spawn_outcome(struct store *s, const char *peer_id, struct error *err)
@@ -185,11 +234,15 @@ enum spawn_outcome spawn_outcome(struct store *s, const char *peer_id, struct er
 	struct peer_ref peer;
 	if (!peer_find(s, peer_id, &peer))
 		return SPAWN_OPEN;
-	if (peer.online)
-		return SPAWN_CONFIRMED;
-	autofree char *failure =
-		db_text(s, "SELECT failure FROM spawn WHERE peer_id = ? ORDER BY created_at DESC LIMIT 1",
-			"s", peer_id);
+	autofree char *failure = NULL;
+	autoquery q = db_query(
+		s, "SELECT failure, confirmed FROM spawn WHERE peer_id = ? ORDER BY created_at DESC LIMIT 1",
+		"s", peer_id);
+	if (query_next(&q)) {
+		if (query_int(&q, 1) && peer.online)
+			return SPAWN_CONFIRMED;
+		failure = query_null(&q, 0) ? NULL : query_dup(&q, 0);
+	}
 	json_auto_t *json = failure ? json_loads(failure, 0, NULL) : NULL;
 	if (json)
 		(void)error_from_json(json, err);

@@ -1,10 +1,10 @@
 /* What starting an agent adds to starting a process (spawn.h): its command line, its first prompt, and
  *whether it came (D8).
  *
- *	ordered → terminal started → registered (confirmed)
- *	                           → not within delivery.first_prompt: its screen is looked at, and the start
- *has failed as login, trust_dialog, permission_dialog or not_registered; the terminal stays, so that a person
- *can attach and help, after which it registers → its process ended: exited
+ *	ordered → terminal started → registered, and its screen shows that it works or waits for input:
+ *confirmed → not within delivery.first_prompt: its screen is looked at, and the start has failed as login,
+ *trust_dialog, permission_dialog or not_registered; the terminal stays, so that a person can attach and help,
+ *after which it registers → its process ended: exited
  *
  * The first prompt is a message like any other: stored, offered by "launch" in the command line, consumed
  *when the session is seen to read it. Nothing else is offered before (mesh/deliver.h). */
@@ -27,7 +27,8 @@ void spawn_agent_expect(struct core *core, const char *spawn_id);
  */
 void spawn_agent_failed(struct core *core, const char *spawn_id, enum error_code code, const char *why);
 
-/* Reactions: the time is over (timer); a peer came online. */
+/* Reactions: the time is over, it is looked at again (timers); a peer came online. */
+void spawn_on_look(struct core *core, const struct event *e);
 void spawn_on_late(struct core *core, const struct event *e);
 void spawn_on_online(struct core *core, const struct event *e);
 /* The end of the effect that looks at the terminal. */

@@ -270,14 +270,15 @@ static bool switches(const struct rung *m, enum message_step to, const char *tra
 	return strcmp(m->transport, transport ? transport : "") != 0;
 }
 
-static void event_consumed(struct store *s, const char *id, const struct rung *m, const char *transport)
+static void tell_step(struct store *s, const char *event, const char *id, const struct rung *m,
+		      const char *transport)
 {
 	json_t *data = json_object();
 	json_set_str(data, "id", id);
 	json_set_str(data, "kind", m->kind);
 	json_set_str(data, "to", m->to_peer);
 	json_set_str(data, "transport", transport);
-	event_emit(s, "message.consumed", id, NULL, data);
+	event_emit(s, event, id, NULL, data);
 }
 
 /* How this step changes the number of times that it was, or may have been, shown. */
@@ -316,7 +317,9 @@ static int climb(struct store *s, const char *id, enum message_step to, const ch
 		" WHERE id = ?3",
 		"sis", steps[to], showings(&m, to, known), id);
 	if (to == STEP_CONSUMED)
-		event_consumed(s, id, &m, transport);
+		tell_step(s, "message.consumed", id, &m, transport);
+	else if (to == STEP_SUBMITTED && !message_pulls(transport))
+		tell_step(s, "message.submitted", id, &m, transport);
 	return 0;
 }
 

@@ -50,6 +50,7 @@ static void test_names_the_listener(void **state)
 	autofree char *path = path_join(folder, "s");
 	autoclose int listener = listen_at(path, 8);
 	autoclose int fd = -1;
+	assert_true(listener >= 0);
 	pid_t pid = 0;
 	uid_t uid = (uid_t)-1;
 	assert_int_equal(socket_connect(path, USEC_PER_SEC, &fd, NULL), 0);

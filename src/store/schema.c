@@ -198,6 +198,7 @@ static const char sessions[] =
 	"CREATE INDEX question_of_parent ON question(parent) WHERE parent IS NOT NULL;"
 	/* the first prompt that a start carries, and why it came to nothing (D8) */
 	"ALTER TABLE spawn ADD COLUMN message_id TEXT;"
-	"ALTER TABLE spawn ADD COLUMN failure TEXT;";
+	"ALTER TABLE spawn ADD COLUMN failure TEXT;"
+	"ALTER TABLE spawn ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;";
 
 const char *const schema_migrations[] = {initial, sessions, NULL};

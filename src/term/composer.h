@@ -63,11 +63,10 @@ struct term_composer {
 	unsigned margin;	 /* columns behind it that stay free */
 	bool ruled;		 /* it stands between two rules ("────") */
 	bool cursor_shown;	 /* the cursor is seen in it; hidden, it belongs to something else */
-	const char *const
-		*placeholders;	/* one of these is in the empty prompt, dim; NULL: any dim text, or none
-				 */
-	const char *choice;	/* begins a dialog's chosen row, under the cursor; or NULL */
-	const char *login_note; /* stands below the prompt of a session without login; or NULL */
+	/* One of these is in the empty prompt, dim. NULL: any dim text, or none. */
+	const char *const *placeholders;
+	const char *choice;	       /* begins a dialog's chosen row, under the cursor; or NULL */
+	const char *login_note;	       /* stands below the prompt of a session without login; or NULL */
 	const struct term_mark *marks; /* ends with one without `any`; the first that fits counts */
 	/* Whether a turn runs, by what stands around the prompt. */
 	bool (*busy)(const struct screen *s, const struct composer_view *prompt);

@@ -214,7 +214,7 @@ static enum inject_why check_processes(const struct inject_request *r)
 	if (!pane.tty || pane.tty_pgid <= 0 || !agent.tty || agent.pgid != agent.tty_pgid || stopped)
 		return INJECT_FOREIGN;
 	if (agent.tty == pane.tty)
-		return agent.pgid == pane.tty_pgid ? INJECT_WHY_NONE : INJECT_FOREIGN;
+		return INJECT_WHY_NONE;
 	struct proc_chain chain;
 	if (proc_chain(r->agent, &chain, NULL) == 0)
 		for (size_t i = 0; i < chain.n; i++)

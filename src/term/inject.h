@@ -11,8 +11,9 @@
  *   4. enter	tmux sends Enter, apart, if in the same step the cursor still stands there and the text is
  *		on the screen
  *   5. verify	looks until the prompt is empty again
- * Neither Escape nor Ctrl-C is ever sent (D6). If a turn has begun between 2 and 3, the text is taken back,
- *by one backspace a character, under the conditions of step 4; that is the only text that is ever removed.
+ * Neither Escape nor Ctrl-C is ever sent (D6). If a turn has begun between 2 and 3, the text is taken back
+ * by one backspace a character, under the conditions of step 4. Nothing else is ever removed: what is left in
+ * the prompt after an unknown outcome is a draft to all later orders, until a person removes it.
  *
  * What cannot be known. A terminal has one queue of input, and what is in it cannot be seen: a person may
  * press a key at any moment, and between that moment and the program's drawing it, no look and no format
@@ -29,8 +30,8 @@
  *     ignore a bracketed paste, or take it as the text of an answer (tried); only keys choose. Step 3 does
  *     not find the prompt, so Enter is not pressed
  *   - that a process is in the foreground is asked of the kernel just before steps 2 and 4, and of tmux (by
- *     the name of its command) within them. One of the same name that took its place between is not told
- *apart except by its screen
+ *     the name of its command) within them. One of the same name that took its place between is told apart
+ *     by its screen only
  *   - two daemons with different state folders do not know of each other's typing; they see it as a person's
  *
  * An order is carried out once: after a crash its outcome is unknown, and it is never typed again (see
@@ -68,7 +69,7 @@ enum inject_outcome {
 
 enum inject_why {
 	INJECT_WHY_NONE,
-	/* refused: */
+	/* refused; the first two and `strange` also unknown, once something was typed: */
 	INJECT_GONE,	 /* the pane, its server or the agent has ended */
 	INJECT_REPLACED, /* another server, process or spawn is in that pane now */
 	INJECT_FOREIGN,	 /* the agent is not in the foreground, or it cannot be told */
@@ -112,8 +113,7 @@ size_t wake_text_make(const char *from, char ret[INJECT_TEXT_MAX + 1]);
 
 /* Carries out the order; nothing of it is kept but the composer. `done` is called exactly once, from the
  * loop and never from inside term_inject(); by tmux_free() at the latest. Returns at once, and never calls
- * it: ERR_INVALID for what is no order, ERR_CONFLICT while another order for the pane is being carried out.
- */
+ * it: ERR_INVALID for what is no order, ERR_CONFLICT while another order for the pane is under way. */
 int term_inject(struct tmux *t, const struct term_inject *order,
 		void (*done)(void *data, const struct term_injected *result), void *data,
 		struct error *err) _warn_unused_;

@@ -33,6 +33,7 @@
 #include "os/proc.h"
 #include "os/env.h"
 #include "os/spawn.h"
+#include "term/launch_server.h"
 
 enum {
 	SPEC_MAX = 1 << 20,
@@ -43,6 +44,7 @@ enum {
 	EXIT_REFUSED = 3,
 	EXIT_NOT_STARTED = 126,
 	EXIT_NO_PROGRAM = 127,
+	EXIT_NO_SERVER = 1,
 };
 
 struct launch {
@@ -54,6 +56,7 @@ struct launch {
 	char *program;
 	const char *cwd;
 	bool watch;
+	struct launch_server server; /* without arguments: there is none */
 };
 
 static void launch_release(struct launch *l)
@@ -66,6 +69,7 @@ static void launch_release(struct launch *l)
 	free(l->argv);
 	env_free(l->env);
 	free(l->program);
+	launch_server_release(&l->server);
 }
 
 static char *spawn_path(const char *home, const char *id, const char *suffix)
@@ -130,7 +134,7 @@ int launch_running(const char *home, const char *spawn_id, json_t **ret, struct 
 
 int launch_forget(const char *home, const char *spawn_id, struct error *err)
 {
-	static const char *const suffixes[] = {"json", "exit", "lock"};
+	static const char *const suffixes[] = {"json", "exit", "lock", "server.log"};
 	int code = check_id(spawn_id, err);
 	for (size_t i = 0; !code && i < ARRAY_SIZE(suffixes); i++) {
 		autofree char *path = spawn_path(home, spawn_id, suffixes[i]);
@@ -195,7 +199,17 @@ static int read_env(struct launch *l, struct error *err)
 	return code;
 }
 
-static int read_spec(struct launch *l, struct error *err)
+static int read_server(struct launch *l, const char *log, struct error *err)
+{
+	const json_t *server = json_object_get(l->spec, "server");
+	if (!server || json_is_null(server))
+		return 0;
+	if (!l->watch)
+		return error_set(err, ERR_INVALID, "only a spawn that is watched may have a server");
+	return launch_server_read(server, l->cwd, l->env, xstrdup(log), &l->server, err);
+}
+
+static int read_spec(struct launch *l, const char *server_log, struct error *err)
 {
 	int code = read_json(l->spec_path, &l->spec, err);
 	if (!code)
@@ -209,6 +223,9 @@ static int read_spec(struct launch *l, struct error *err)
 	if (!l->cwd || !kind || (strcmp(kind, "exec") != 0 && strcmp(kind, "watch") != 0))
 		return error_set(err, ERR_INVALID, "the spawn says not where or how to start");
 	l->watch = strcmp(kind, "watch") == 0;
+	code = read_server(l, server_log, err);
+	if (code)
+		return code;
 	union {
 		char **in;
 		const char *const *out;
@@ -456,8 +473,9 @@ _noreturn_ static void become_child(const struct launch *l, pid_t parent, const 
 	_exit(EXIT_NO_PROGRAM);
 }
 
-/* Waits for the child's end and passes on what it should know of. */
-static int supervise(pid_t child, const sigset_t *signals)
+/* Waits for the child's end and passes on what it should know of. A server that has ended before takes the
+ * child with it, and `err` says so. */
+static int supervise(pid_t child, const sigset_t *signals, struct launch_server *server, struct error *err)
 {
 	for (;;) {
 		int status;
@@ -468,20 +486,41 @@ static int supervise(pid_t child, const sigset_t *signals)
 			(void)kill(-child, SIGCONT); /* Ctrl-Z: there is no shell to come back from */
 		if (pid != 0)
 			continue;
-		int signal = sigwaitinfo(signals, NULL);
+		if (launch_server_ended(server, err))
+			(void)kill(-child, SIGTERM);
+		struct timespec grace = {.tv_sec = LAUNCH_SERVER_GRACE};
+		int signal = err->code ? sigtimedwait(signals, NULL, &grace) : sigwaitinfo(signals, NULL);
+		if (signal < 0 && errno == EAGAIN)
+			(void)kill(-child, SIGKILL);
 		if (signal == SIGHUP || signal == SIGTERM || signal == SIGINT || signal == SIGQUIT)
 			(void)kill(-child, signal); /* it may have ended already */
 	}
+}
+
+static void ending_of(int status, const struct error *server_ended, struct ending *e)
+{
+	e->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	e->exit = e->signal ? 128 + e->signal : WEXITSTATUS(status);
+	capture(e);
+	if (!server_ended->code)
+		return;
+	e->exit = EXIT_NO_SERVER;
+	e->signal = 0;
+	strbuf_reset(&e->summary);
+	strbuf_add(&e->summary, server_ended->message,
+		   cut(server_ended->message, strlen(server_ended->message), LAUNCH_SUMMARY_MAX));
 }
 
 static int watch_child(struct launch *l, pid_t child, int report_fd, const sigset_t *signals)
 {
 	int failed = 0;
 	ssize_t n;
+	autoerror server_ended = {0};
 	do
 		n = read(report_fd, &failed, sizeof(failed));
 	while (n < 0 && errno == EINTR);
-	int status = supervise(child, signals);
+	int status = supervise(child, signals, &l->server, &server_ended);
+	launch_server_stop(&l->server);
 	if (isatty(STDIN_FILENO))
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp()); /* fails when the terminal is gone, as it may be */
 	if (n == sizeof(failed)) {
@@ -490,26 +529,16 @@ static int watch_child(struct launch *l, pid_t child, int report_fd, const sigse
 		return not_started(l, failed == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_STARTED, &err);
 	}
 	_cleanup_(ending_release) struct ending e = ENDING_INIT;
-	e.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	e.exit = e.signal ? 128 + e.signal : WEXITSTATUS(status);
-	capture(&e);
+	ending_of(status, &server_ended, &e);
 	autoerror err = {0};
 	if (ending_write(l, &e, &err))
 		report(&err);
 	return e.exit;
 }
 
-static int run_watched(struct launch *l)
+/* Starts the child, with the server running if there is one. */
+static int run_child(struct launch *l, const sigset_t *signals, const sigset_t *before)
 {
-	sigset_t signals, before;
-	(void)sigemptyset(&signals);
-	for (size_t i = 0; i < ARRAY_SIZE(watched_signals); i++) {
-		(void)sigaddset(&signals, watched_signals[i]);
-		(void)signal(watched_signals[i], SIG_DFL); /* an ignored signal is never seen */
-	}
-	(void)sigprocmask(SIG_BLOCK, &signals, &before);
-	(void)fcntl(l->lock_fd, F_SETFD,
-		    FD_CLOEXEC); /* the lock ends with us: what the child starts may stay */
 	autoerror err = {0};
 	int report_fds[2];
 	if (pipe2(report_fds, O_CLOEXEC) < 0) {
@@ -524,10 +553,29 @@ static int run_watched(struct launch *l)
 		return not_started(l, EXIT_NOT_STARTED, &err);
 	}
 	if (child == 0)
-		become_child(l, self, &before, report_write);
+		become_child(l, self, before, report_write);
 	(void)setpgid(child, child); /* fails once the child has done it and has become the program */
 	(void)close(TAKE_FD(report_write));
-	return watch_child(l, child, report_read, &signals);
+	return watch_child(l, child, report_read, signals);
+}
+
+static int run_watched(struct launch *l)
+{
+	sigset_t signals, before;
+	(void)sigemptyset(&signals);
+	for (size_t i = 0; i < ARRAY_SIZE(watched_signals); i++) {
+		(void)sigaddset(&signals, watched_signals[i]);
+		(void)signal(watched_signals[i], SIG_DFL); /* an ignored signal is never seen */
+	}
+	(void)sigprocmask(SIG_BLOCK, &signals, &before);
+	(void)fcntl(l->lock_fd, F_SETFD,
+		    FD_CLOEXEC); /* the lock ends with us: what the child starts may stay */
+	autoerror err = {0};
+	if (l->server.argv && launch_server_start(&l->server, &signals, &before, &err))
+		return not_started(l, EXIT_NOT_STARTED, &err);
+	int code = run_child(l, &signals, &before);
+	launch_server_stop(&l->server);
+	return code;
 }
 
 /* --- kind exec --- */
@@ -565,7 +613,8 @@ int launch_main(const char *home, const char *spawn_id)
 		report(&err);
 		return code == ERR_REFUSED ? EXIT_REFUSED : EXIT_NOT_STARTED;
 	}
-	code = read_spec(&l, &err);
+	autofree char *server_log = spawn_path(home, spawn_id, "server.log");
+	code = read_spec(&l, server_log, &err);
 	if (!code)
 		code = write_trace(&l, &err);
 	if (code)

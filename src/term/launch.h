@@ -1,10 +1,12 @@
 /* The process of a pane: `coppice launch SPAWN_ID`.
  *
  * In the folder `<home>/spawn`, for a spawn ID:
- *   ID.json  written by the daemon first: {"argv":[…], "env":{"NAME":"value"|null}, "cwd":…, "kind":…};
- *            a null unsets the variable; env edits what the terminal gave
+ *   ID.json  written by the daemon first: {"argv":[…], "env":{"NAME":"value"|null}, "cwd":…, "kind":…,
+ *            "server":{"argv":[…],"socket":PATH}|absent}; a null unsets the variable; env edits what the
+ *            terminal gave
  *   ID.lock  locked by whoever runs the spawn, and no longer empty once it was started: one spawn never
  *            runs twice, not even after a power loss
+ *   ID.server.log  what the server wrote, at most LAUNCH_SERVER_LOG_MAX bytes of it
  *   ID.exit  written at the end: {"exit":N, "signal":N|null, "summary":…, "tail":…}. `exit` is the exit code
  * or 128 + signal; 126 and 127 with the reason as summary when it could not be started
  *
@@ -13,7 +15,12 @@
  * as a shell would, and leaves ID.exit with the last non-empty line that is on the terminal as summary
  * (at most 2 KiB) and the last 20 lines as tail (at most 8 KiB), both with control bytes escaped. SIGHUP,
  * SIGTERM, SIGINT and SIGQUIT are passed on to the child's group, and ID.exit is still written; if the
- * launcher is killed by SIGKILL, the child dies too. */
+ * launcher is killed by SIGKILL, the child dies too.
+ *
+ * With a server (kind "watch" only) that is started first, with the same environment and folder, and the
+ * program once the server's socket takes connections; a server that does not come up counts as a program that
+ * could not be started. It is ended with the program. If it ends before, so does the program, and ID.exit
+ * says why. */
 #ifndef TERM_LAUNCH_H
 #define TERM_LAUNCH_H
 

@@ -1,9 +1,15 @@
 /* An agent without a model for the tests of the injector: it draws a prompt as agents do, and logs what it
- *reads, one event a line: paste TEXT	a bracketed paste key C		a character back		a
- *backspace enter TEXT	Enter, with what was in the prompt
+ * reads, one event a line:
+ *
+ *	paste TEXT	a bracketed paste
+ *	key C		a character
+ *	back		a backspace
+ *	enter TEXT	Enter, with what was in the prompt
  *	byte XX		anything else, among them Escape and Ctrl-C
  *	child PID	of what it started
+ *
  * Its behaviour:
+ *
  *	idle, busy, dialog, other (no prompt at all), draft (text in the prompt), hint (a dim one)
  *	key-before, key-behind	a key of a person comes right before or behind a paste
  *	deaf			shows nothing of a paste

@@ -94,14 +94,14 @@ test_permissions_take_consent() {
 # On a terminal the user is asked, each time with what it allows.
 test_a_person_is_asked() {
 	make_agents
-	tmux -L test new-session -d -x 200 -y 50 -s s "coppice setup; echo done >$T/done"
+	tmux -L test new-session -d -x 200 -y 50 -s s "coppice setup; tmux -L test wait-for -S done; cat"
 	eventually_shows 'claude-code: may permissions.allow.*\[y/N\]'
 	tmux -L test send-keys -t s y Enter
 	eventually_shows 'codex: may default_tools_approval_mode.*\[y/N\]'
 	tmux -L test send-keys -t s n Enter
 	eventually_shows 'Write these lines.*\[y/N\]'
 	tmux -L test send-keys -t s y Enter
-	while [ ! -e "$T/done" ]; do sleep 0.05; done
+	tmux -L test wait-for done
 	grep -q mcp__coppice "$HOME/.claude/settings.json"
 	if grep -q approval "$HOME/.codex/config.toml"; then fail "the user said no"; fi
 	grep -q 'claude-code: { command: \[claude\] }' "$XDG_CONFIG_HOME/coppice/config.yaml"
