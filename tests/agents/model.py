@@ -39,7 +39,7 @@ Each request is one line of the log, written before it is answered:
     {"n", "api", "session", "model", "folder", "side", "stream", "text", "new": [{"role", "text"}], "tools", "reply": {"say", "calls"} or
      {"error"}, "hold"}
 
-`new` is all that was added since the model's last answer (roles: user, note, result), `text` the last of what the user or a peer sent, `side`
+`new` is all that was added since the session's last request (roles: user, note, result), `text` the last of what the user or a peer sent, `side`
 whether the CLI asked on its own account (titles, summaries). A session's first line also has "system", and "headers".
 """
 
@@ -123,15 +123,18 @@ class Asked:
         except ValueError:
             turn = {}
         of_its_own = turn.get("request_kind", "turn") != "turn" or turn.get("thread_source") == "thread_title"
-        self.side = of_its_own or not self.tools or any(SIDE.search(t) for t in self.new_texts())
+        self.side = of_its_own or not self.tools or any(SIDE.search(t) for t in self._unanswered())
 
-    def new(self):
-        """All that was added since the model's last answer."""
+    def _unanswered(self):
         last = max((i for i, p in enumerate(self.parts) if p.role == "model"), default=-1)
-        return self.parts[last + 1 :]
+        return [p.text for p in self.parts[last + 1 :] if p.role == "user"]
 
-    def new_texts(self):
-        return [p.text for p in self.new() if p.role == "user"]
+    def since(self, before):
+        """What was added to the conversation since it had the pieces of that digest, and the digest of now. A CLI may ask again with more
+        before it was answered, so the model's last answer is not the mark."""
+        now = [hash((p.role, p.text)) for p in self.parts]
+        same = next((i for i, (a, b) in enumerate(zip(before, now)) if a != b), min(len(before), len(now)))
+        return [p for p in self.parts[same:] if p.role != "model"], now
 
     def _add(self, role, text):
         if text.strip():
@@ -445,6 +448,7 @@ class Model(ThreadingHTTPServer):
         self.rules, self.rules_stamp = [], None
         self.count = 0
         self.known = set()  # sessions whose first line is written
+        self.digests = {}  # of sessions, as of their last request
         self.folders = {}  # of sessions, as a CLI does not name it in every request
         self.failures = {}
 
@@ -485,8 +489,11 @@ class Model(ThreadingHTTPServer):
 
     def _record(self, asked, reply, headers):
         self.count += 1
+        new, digest = asked.since(self.digests.get(asked.session, []))
+        if not asked.side:
+            self.digests[asked.session] = digest
         line = {"n": self.count, "api": asked.api, "session": asked.session, "model": asked.model, "folder": asked.folder}
-        line.update(side=asked.side, stream=asked.stream, text=asked.text, new=[vars(p) for p in asked.new()])
+        line.update(side=asked.side, stream=asked.stream, text=asked.text, new=[vars(p) for p in new])
         line.update(tools=[f"{s}__{n}" if s else n for n, s in asked.tools], reply=reply.log(), hold=reply.hold)
         if asked.session not in self.known:
             self.known.add(asked.session)

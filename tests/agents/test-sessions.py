@@ -65,12 +65,12 @@ def test_I3_clear_compact_and_resume_keep_the_peer_of_claude(lab):
     claude = lab.claude(lab.a)
     peer_id = lab.online("feat/a")["peer_id"]
     claude.type("hello")
-    first = lab.model.wait("hello")["session"]
+    first = lab.model.wait("^hello", role="user")["session"]
     claude.wait("Nothing to do")
 
     claude.type("/clear")
     claude.type("hello again")
-    second = lab.model.wait("hello again")
+    second = lab.model.wait("^hello again", role="user")
     check(second["session"] != first, "it is another session to the runtime")
     claude.wait("hello again(?s:.*)Nothing to do")
     same(lab.online("feat/a")["peer_id"], peer_id)
@@ -90,7 +90,7 @@ def test_I3_clear_compact_and_resume_keep_the_peer_of_codex(lab):
     codex = lab.codex(lab.b)
     peer_id = lab.online("feat/b")["peer_id"]
     codex.type("hello")
-    lab.model.wait("hello")
+    lab.model.wait("^hello", role="user")
     codex.wait("Nothing to do")
     codex.type("/compact")
     codex.wait("(?i)compacted")
@@ -131,8 +131,9 @@ def test_I9_a_session_that_is_killed_goes_offline_by_itself(lab):
 
 
 def test_I9_a_session_whose_terminal_is_closed_goes_offline(lab):
+    # Not with Codex's own daemon: that keeps a session for a minute after its last window has gone.
     lab.mesh()
-    claude, codex = lab.claude(lab.a), lab.codex(lab.b)
+    claude, codex = lab.claude(lab.a), lab.codex(lab.b, "--no-daemon")
     for name, terminal in (("feat/a", claude), ("feat/b", codex)):
         peer = lab.online(name)
         terminal.close()
@@ -167,12 +168,12 @@ def test_A3_the_brief_is_short_and_comes_at_the_start_and_after_a_compaction(lab
     lab.online("feat/b")
     for terminal, api, name in ((claude, "messages", "feat/a"), (codex, "responses", "feat/b")):
         terminal.type("hello")
-        lab.model.wait("hello", api=api)
+        lab.model.wait("^hello", role="user", api=api)
         terminal.wait("Nothing to do")
         terminal.type("/compact")
         terminal.wait("(?i)compacted")
         terminal.type("and now")
-        lab.model.wait("and now", api=api)
+        lab.model.wait("^and now", role="user", api=api)
         briefs = brief_of(lab.model.requests(api=api))
         check(len(briefs) >= 2, f"the brief comes twice: {briefs}")
         for text in briefs:
