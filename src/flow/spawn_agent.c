@@ -103,10 +103,7 @@ void spawn_agent_expect(struct core *core, const char *spawn_id)
 static void peer_of_open(struct store *s, const char *spawn_id, char ret[ID_SIZE])
 {
 	autofree char *id =
-		db_text(s,
-			"SELECT spawn.peer_id FROM spawn JOIN peer ON peer.peer_id = spawn.peer_id"
-			" WHERE spawn.spawn_id = ? AND peer.status <> 'online'",
-			"s", spawn_id);
+		db_text(s, "SELECT peer_id FROM spawn WHERE spawn_id = ? AND confirmed = 0", "s", spawn_id);
 	(void)snprintf(ret, ID_SIZE, "%s", id ? id : "");
 }
 

@@ -17,7 +17,6 @@ def test_L1_W1_a_plan_whose_tasks_are_real_agents_lands_in_dependency_order(lab)
         done = call("job_update", job_id="$about", state="completed", summary=f"{task} is there")
         lab.model.on(f'kind="prompt".*implement {task}', work, done, say("All done."))
     plan = """
-repo: project
 circle: features
 push: branches
 gate: ["test -e README"]
