@@ -32,6 +32,7 @@ struct agent_start {
 	const char *program;   /* this program, absolute: for hooks and the MCP server */
 	const char *home;      /* the state folder, absolute */
 	const char *spawn_id;  /* names the files that this start needs */
+	const char *path;      /* the folder to start in, absolute */
 	const json_t *command; /* argument array of the configuration, or NULL for the backend's own */
 	const json_t *profile; /* config_profile(), or NULL */
 	const char *version;   /* of the runtime, as it says it itself, or NULL */
@@ -197,8 +198,9 @@ struct agent_backend {
 	/* /proc/PID/comm of its processes, NULL-terminated, or NULL: how a hook or an MCP server finds which
 	 * of its ancestors is the agent. It is a hint; that it is an ancestor is what the daemon checks. */
 	const char *const *process_names;
-	const char *client_name; /* clientInfo.name of its MCP client, or NULL */
-	bool hosts_sessions;	 /* one process may host several sessions: their id tells them apart (I3) */
+	const char *session_variable; /* in the environment of what a session runs: its id; or NULL */
+	const char *client_name;      /* clientInfo.name of its MCP client, or NULL */
+	bool hosts_sessions; /* one process may host several sessions: their id tells them apart (I3) */
 	/* Characters that reach the model whole: of a hook's context, and of what a hook that waits says; 0
 	 * for no limit that is known. */
 	size_t context_max, wake_max;

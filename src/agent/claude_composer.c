@@ -70,6 +70,7 @@ const struct term_composer claude_composer = {
 	.ruled = true,
 	.choice = "❯",
 	.login_note = "Not logged in",
+	.login_answer = "  ⎿ \u00a0Not logged in · Please run /login",
 	.marks = marks,
 	.busy = busy,
 	.rows = rows,

@@ -20,6 +20,7 @@ const struct agent_backend agent_codex = {
 	.summary = "Codex",
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
+	.session_variable = "CODEX_THREAD_ID",
 	.client_name = "codex-mcp-client",
 	.hosts_sessions = true,
 	.start = codex_start,

@@ -66,18 +66,64 @@ static char *config_path(const struct agent_start *start)
 	return user && user[0] == '/' ? path_join(user, ".codex/config.toml") : NULL;
 }
 
-/* What the user lets be written already: an option takes the place of the whole list. */
-static void add_users_roots(const struct agent_start *start, json_t *roots)
+/* It, parsed; NULL where there is none. What cannot be read now cannot be read by Codex either, which says
+ * so.
+ */
+static struct edit_toml *read_config(const struct agent_start *start)
 {
-	static const char *const key[] = {"sandbox_workspace_write", "writable_roots", NULL};
 	autofree char *path = config_path(start);
 	autostrbuf text = STRBUF_INIT(CONFIG_MAX);
-	autoedittoml *doc = NULL;
-	/* What cannot be read now cannot be read by Codex either, which says so. */
+	struct edit_toml *doc = NULL;
 	if (!path || file_read(path, &text, NULL) ||
 	    edit_toml_parse(path, strbuf_str(&text), text.len, &doc, NULL))
+		return NULL;
+	return doc;
+}
+
+static bool config_has(const struct edit_toml *config, const char *table, const char *name, const char *key)
+{
+	const char *const nested[] = {table, name, key, NULL}, *const top[] = {key, NULL};
+	const char *const *keys = table ? nested : top;
+	return config && edit_toml_find(config, keys) != EDIT_TOML_NONE;
+}
+
+/* Whether Codex would ask its user whether the folder is trusted: if it knows neither of it nor of its
+ * repository, and nobody has said what may be done without asking. With a server of its own it asks only
+ * where it is given a folder, and then of every linked worktree, whatever is known of its repository. */
+static bool asks_for_trust(const struct agent_start *start, const struct edit_toml *config)
+{
+	static const char *const policies[] = {"approval_policy", "sandbox_mode"};
+	static const char *const flags[] = {"-a", "--ask-for-approval", "-s", "--sandbox",
+					    "--approve-for-me"};
+	const char *permissions = json_str(start->profile, "permissions"), *slash = NULL;
+	if (permissions && strcmp(permissions, "ask") != 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
+		if (config_has(config, NULL, NULL, policies[i]))
+			return false;
+	size_t i;
+	const json_t *arg;
+	json_array_foreach(json_object_get(start->profile, "args"), i, arg)
+	{
+		const char *word = json_string_value(arg);
+		for (size_t k = 0; word && k < ARRAY_SIZE(flags); k++)
+			if (strncmp(word, flags[k], strlen(flags[k])) == 0)
+				return false;
+	}
+	if (start->common_dir)
+		slash = strrchr(start->common_dir, '/');
+	autofree char *repo = slash ? xstrndup(start->common_dir, (size_t)(slash - start->common_dir)) : NULL;
+	return !config_has(config, "projects", start->path, "trust_level") &&
+	       !(repo && config_has(config, "projects", repo, "trust_level"));
+}
+
+/* What the user lets be written already: an option takes the place of the whole list. */
+static void add_users_roots(const struct edit_toml *config, json_t *roots)
+{
+	static const char *const key[] = {"sandbox_workspace_write", "writable_roots", NULL};
+	if (!config)
 		return;
-	json_auto_t *list = edit_toml_value(doc, edit_toml_find(doc, key));
+	json_auto_t *list = edit_toml_value(config, edit_toml_find(config, key));
 	json_array_extend(roots, list);
 }
 
@@ -268,6 +314,7 @@ static int make(const struct agent_start *start, const char *socket, struct agen
 		struct error *err)
 {
 	json_auto_t *roots = json_array();
+	autoedittoml *config = read_config(start);
 	json_t *server = new_argv(start);
 	autofree char *address = xasprintf("unix://%s", socket);
 	command->argv = new_argv(start);
@@ -275,6 +322,8 @@ static int make(const struct agent_start *start, const char *socket, struct agen
 	add(server, "app-server");
 	add_option(server, "--listen", address);
 	add_option(command->argv, "--remote", address);
+	if (asks_for_trust(start, config))
+		add_option(command->argv, "-C", start->path);
 	if (!start->settled)
 		add_mcp_server(start, server);
 	struct plan plan = {.start = start, .view = command->argv, .server = server, .roots = roots};
@@ -282,7 +331,7 @@ static int make(const struct agent_start *start, const char *socket, struct agen
 	if (code)
 		return code;
 	if (json_array_size(roots)) {
-		add_users_roots(start, roots);
+		add_users_roots(config, roots);
 		add_setting(server, "sandbox_workspace_write.writable_roots", roots);
 	}
 	const json_t *env = json_object_get(start->profile, "env");

@@ -35,8 +35,11 @@ static int teardown(void **state)
 
 static struct agent_start plain(void)
 {
-	return (struct agent_start){
-		.program = "/opt/coppice", .home = "/h", .spawn_id = "spawn-1", .settled = true};
+	return (struct agent_start){.program = "/opt/coppice",
+				    .home = "/h",
+				    .path = "/w",
+				    .spawn_id = "spawn-1",
+				    .settled = true};
 }
 
 static void start(const struct agent_start *s, struct agent_command *ret)
@@ -81,6 +84,15 @@ static const char *setting(const json_t *argv, const char *key)
 	return NULL;
 }
 
+/* Codex's config.toml in the home of these tests. */
+static void write_config(const char *text)
+{
+	autofree char *dir = path_join(folder, ".codex");
+	autofree char *config = path_join(dir, "config.toml");
+	assert_int_equal(dir_make(dir, 0700, NULL), 0);
+	assert_int_equal(file_replace(config, text, strlen(text), 0600, NULL), 0);
+}
+
 static void test_a_server_and_a_view(void **state)
 {
 	(void)state;
@@ -89,7 +101,7 @@ static void test_a_server_and_a_view(void **state)
 	s.prompt = "--help me";
 	start(&s, &c);
 	assert_argv(server_argv(&c), "[\"codex\",\"app-server\",\"--listen\",\"@\"]");
-	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"--\",\"--help me\"]");
+	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\",\"--\",\"--help me\"]");
 	autofree char *socket = xasprintf("%s/coppice/spawn-1.codex", folder);
 	assert_string_equal(json_str(c.server, "socket"), socket);
 	assert_null(c.env);
@@ -100,7 +112,7 @@ static void test_a_server_and_a_view(void **state)
 	s.prompt = NULL;
 	s.command = command;
 	start(&s, &silent);
-	assert_argv(silent.argv, "[\"npx\",\"codex\",\"--remote\",\"@\"]");
+	assert_argv(silent.argv, "[\"npx\",\"codex\",\"--remote\",\"@\",\"-C\",\"/w\"]");
 	assert_argv(server_argv(&silent), "[\"npx\",\"codex\",\"app-server\",\"--listen\",\"@\"]");
 	assert_int_equal(json_array_size(command), 2);
 }
@@ -133,8 +145,10 @@ static void test_a_profile(void **state)
 					 "--enable=hooks", "-i", "x.png", "env", "NAME", "value");
 	s.profile = profile;
 	start(&s, &c);
-	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-m\",\"gpt-x\",\"--search\",\"-c\",\"a=1\","
-			    "\"--enable=hooks\",\"-i\",\"x.png\"]");
+	assert_argv(
+		c.argv,
+		"[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\",\"-m\",\"gpt-x\",\"--search\",\"-c\",\"a=1\","
+		"\"--enable=hooks\",\"-i\",\"x.png\"]");
 	assert_argv(server_argv(&c),
 		    "[\"codex\",\"app-server\",\"--listen\",\"@\",\"-c\",\"a=1\",\"--enable=hooks\"]");
 	assert_string_equal(json_str(c.env, "NAME"), "value");
@@ -172,15 +186,11 @@ static void test_folders_that_the_user_lets_be_written_stay(void **state)
 	autocommand c = {0};
 	json_auto_t *profile = json_pack("{s:s, s:[s,s,s]}", "permissions", "ask", "args", "--add-dir",
 					 "/more", "--add-dir=/even more");
-	autofree char *dir = path_join(folder, ".codex");
-	autofree char *config = path_join(dir, "config.toml");
-	static const char text[] = "model = 'x'\n[sandbox_workspace_write]\nwritable_roots = [\"/cache\"]\n";
-	assert_int_equal(dir_make(dir, 0700, NULL), 0);
-	assert_int_equal(file_replace(config, text, strlen(text), 0600, NULL), 0);
+	write_config("model = 'x'\n[sandbox_workspace_write]\nwritable_roots = [\"/cache\"]\n");
 	s.profile = profile;
 	start(&s, &c);
 	assert_string_equal(setting(server_argv(&c), ROOTS), "[\"/more\",\"/even more\",\"/cache\"]");
-	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\"]");
+	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\"]");
 	/* Another home by the profile. */
 	autocommand other = {0};
 	json_object_set_new(profile, "env", json_pack("{s:s}", "CODEX_HOME", "/nowhere"));
@@ -205,6 +215,40 @@ static void test_arguments_that_would_lead_elsewhere(void **state)
 	}
 }
 
+static void test_trust_is_asked_for_as_codex_would(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *config, *profile;
+		bool asks;
+	} table[] = {
+		{"", "{}", true},
+		{"model = 'x'\n[projects.'/other']\ntrust_level = 'trusted'\n", "{}", true},
+		{"[projects.'/w']\ntrust_level = 'trusted'\n", "{}", false},
+		{"[projects.'/w']\n", "{}", true},
+		{"[projects.\"/r\"]\ntrust_level = \"untrusted\"\n", "{}", false},
+		{"projects = [\n", "{}", true},
+		{"approval_policy = 'never'\n", "{}", false},
+		{"sandbox_mode = 'read-only'\n", "{}", false},
+		{"", "{\"permissions\":\"ask\"}", true},
+		{"", "{\"permissions\":\"edits\"}", false},
+		{"", "{\"permissions\":\"ask\",\"args\":[\"--search\",\"-sread-only\"]}", false},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+		struct agent_start s = plain();
+		autocommand c = {0};
+		json_auto_t *profile = json_loads(table[i].profile, 0, NULL);
+		write_config(table[i].config);
+		s.profile = profile;
+		s.git_dir = "/r/.git/worktrees/w";
+		s.common_dir = "/r/.git";
+		start(&s, &c);
+		autofree char *text = json_text(c.argv);
+		if (!strstr(text, "\"-C\",\"/w\"") == table[i].asks)
+			fail_msg("case %zu: %s", i, text);
+	}
+}
+
 static void test_S2_a_prompt_is_never_the_users_shell_command(void **state)
 {
 	(void)state;
@@ -212,7 +256,7 @@ static void test_S2_a_prompt_is_never_the_users_shell_command(void **state)
 	autocommand c = {0};
 	s.prompt = "!rm -rf .";
 	start(&s, &c);
-	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"--\",\" !rm -rf .\"]");
+	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\",\"--\",\" !rm -rf .\"]");
 }
 
 static void test_a_long_prompt_is_in_a_file(void **state)
@@ -336,6 +380,7 @@ int main(int argc, char **argv)
 		TEST(test_permissions),
 		TEST(test_folders_that_the_user_lets_be_written_stay),
 		TEST(test_arguments_that_would_lead_elsewhere),
+		TEST(test_trust_is_asked_for_as_codex_would),
 		TEST(test_S2_a_prompt_is_never_the_users_shell_command),
 		TEST(test_a_long_prompt_is_in_a_file),
 		TEST(test_S3_a_path_that_is_no_sockets),

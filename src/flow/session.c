@@ -161,8 +161,8 @@ void session_found(struct core *core, const struct session_found *found)
 	if (!found->key || !found->path)
 		return;
 	if (!found->hosted && is_peer_already(core, found, &peer)) {
-		if (!db_int(core->store, 0, "SELECT hooked FROM peer WHERE peer_id = ?", "s", peer.peer_id))
-			(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
+		/* What no hook tells: that a turn was broken off, that a dialog is open. */
+		(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
 		return;
 	}
 	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", found->backend, "key",

@@ -43,8 +43,8 @@ struct session_found {
 	bool hosted; /* by a link: its process may host others too, and the link is a way into it */
 };
 
-/* A session is there: git is asked where it works, then it becomes a peer. Nothing is done about one that is
- * a peer already, but that a session whose hooks do not call stands where its record says. */
+/* A session is there: git is asked where it works, then it becomes a peer. One that is a peer already stands
+ * where its record says. */
 void session_found(struct core *core, const struct session_found *found);
 /* The end of the effect that asks git; the subject is the session's key. */
 void session_located(struct core *core, const char *subject, bool ok, const json_t *result);

@@ -14,6 +14,8 @@
 
 static const char late_timer[] = "spawn.late", look_timer[] = "spawn.look";
 
+enum { BUSY_LOOKS = 5 };
+
 #define LOOK_AGAIN (USEC_PER_SEC / 2)
 
 static int store_prompt(struct core *core, const struct spawn_order *order, const char *spawn_id,
@@ -68,6 +70,7 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 		.program = core->program,
 		.home = core->home,
 		.spawn_id = spawn_id,
+		.path = order->path,
 		.command = config_backend_command(core->config, backend->name),
 		.profile =
 			order->profile ? config_profile(core->config, backend->name, order->profile) : NULL,
@@ -100,10 +103,7 @@ void spawn_agent_expect(struct core *core, const char *spawn_id)
 static void peer_of_open(struct store *s, const char *spawn_id, char ret[ID_SIZE])
 {
 	autofree char *id =
-		db_text(s,
-			"SELECT spawn.peer_id FROM spawn JOIN peer ON peer.peer_id = spawn.peer_id"
-			" WHERE spawn.spawn_id = ? AND peer.status <> 'online'",
-			"s", spawn_id);
+		db_text(s, "SELECT peer_id FROM spawn WHERE spawn_id = ? AND confirmed = 0", "s", spawn_id);
 	(void)snprintf(ret, ID_SIZE, "%s", id ? id : "");
 }
 
@@ -185,6 +185,12 @@ static bool stands_in_the_way(const char *screen, enum error_code *ret_code, con
 	return false;
 }
 
+static int64_t looks(struct store *s, const char *spawn_id)
+{
+	return db_int(s, 0, "SELECT count(*) FROM outbox WHERE kind = ? AND subject = ?", "ss",
+		      flow_effects[EFFECT_LOOK].kind.name, spawn_id);
+}
+
 /* The screen of a start that is not settled. An agent that has registered is confirmed once its screen shows
  * that it works or waits for input: one without a login registers too. Until it has drawn that, it is looked
  * at again, within its time; what cannot be understood by then does not stand in its way. */
@@ -201,7 +207,9 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 		return;
 	bool late = !db_int(s, 0, "SELECT 1 FROM timer WHERE kind = ? AND subject = ?", "ss", late_timer,
 			    subject);
-	bool drawn = screen && (strcmp(screen, "prompt") == 0 || strcmp(screen, "busy") == 0);
+	/* A first turn without a login looks busy too, for a moment. */
+	bool busy = screen && strcmp(screen, "busy") == 0;
+	bool drawn = screen && (strcmp(screen, "prompt") == 0 || (busy && looks(s, subject) >= BUSY_LOOKS));
 	bool hindered = stands_in_the_way(screen, &code, &why);
 	if (peer.online && !hindered && (drawn || late || !screen))
 		confirm(core, subject, peer.peer_id);

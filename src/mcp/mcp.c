@@ -14,6 +14,7 @@ struct process {
 	struct mcp_place place;
 	struct mcp_stdio *io;
 	struct mcp_server *server;
+	uv_signal_t signals[3];
 };
 
 static void on_read(void *data, const char *bytes, size_t len)
@@ -39,6 +40,24 @@ static void stop(void *data)
 {
 	struct process *p = data;
 	uv_stop(&p->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	(void)number;
+	stop(handle->data);
+}
+
+/* A runtime may end its servers by a signal: what a session's inbox has put beside it is taken away then,
+ * too. */
+static void watch_signals(struct process *p)
+{
+	static const int numbers[ARRAY_SIZE(p->signals)] = {SIGINT, SIGTERM, SIGHUP};
+	for (size_t i = 0; i < ARRAY_SIZE(p->signals); i++) {
+		(void)uv_signal_init(&p->loop, &p->signals[i]); /* what fails leaves the signal as it was */
+		p->signals[i].data = p;
+		(void)uv_signal_start(&p->signals[i], on_signal, numbers[i]);
+	}
 }
 
 static void on_write(void *data, const char *bytes, size_t len)
@@ -76,7 +95,10 @@ static int serve(struct process *p, enum mcp_set tools, struct error *err)
 							    .write = on_write,
 							    .ended = on_server_ended,
 							    .data = p});
+	watch_signals(p);
 	(void)uv_run(&p->loop, UV_RUN_DEFAULT);
+	for (size_t i = 0; i < ARRAY_SIZE(p->signals); i++)
+		uv_close((uv_handle_t *)&p->signals[i], NULL);
 	return 0;
 }
 

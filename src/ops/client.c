@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/agent.h"
 #include "base/json.h"
 #include "ops/start.h"
 #include "net/http_response.h"
@@ -26,6 +27,7 @@ enum {
 	TRIES = 3,		     /* for one request, and for a stream that brings nothing */
 	CALL_MAX = 64 * 1024 * 1024, /* bytes of a request; the daemon's own cap is far lower */
 	TOKEN_MAX = 512,
+	SESSION_MAX = 128,
 	REFUSAL_MAX = 64 * 1024, /* bytes of an error in place of a stream */
 };
 
@@ -39,6 +41,7 @@ enum { LOST = -1 };
 struct client {
 	struct paths paths; /* socket and home at least */
 	char *token;
+	char *session;
 	int (*start)(void *data, struct error *err);
 	void *data;
 	usec_t limit;
@@ -66,6 +69,7 @@ struct client *client_new(const struct client_options *o)
 	c->paths.socket = xstrdup(o->paths->socket);
 	c->paths.home = xstrdup(o->paths->home);
 	c->token = o->token ? xstrdup(o->token) : NULL;
+	c->session = o->session ? xstrdup(o->session) : NULL;
 	c->start = o->start;
 	c->data = o->data;
 	c->limit = o->limit;
@@ -95,6 +99,7 @@ void client_free(struct client *c)
 	paths_release(&c->paths);
 	free(c->stream_query);
 	free(c->token);
+	free(c->session);
 	free(c);
 }
 
@@ -270,10 +275,12 @@ static int write_request(struct client *c, const char *method, const char *targe
 {
 	struct http_header headers[8] = {{"Coppice-Protocol", CLIENT_PROTOCOL}};
 	size_t n = 1;
-	assert(n_own <= ARRAY_SIZE(headers) - 2);
+	assert(n_own <= ARRAY_SIZE(headers) - 3);
 	autofree char *bearer = c->token ? xasprintf("Bearer %s", c->token) : NULL;
 	if (bearer)
 		headers[n++] = (struct http_header){"Authorization", bearer};
+	if (c->session)
+		headers[n++] = (struct http_header){"Coppice-Session", c->session};
 	for (size_t i = 0; i < n_own; i++)
 		headers[n++] = own[i];
 	struct http_call call = {
@@ -456,6 +463,18 @@ static int read_token(char **ret, struct error *err)
 	return 0;
 }
 
+/* What a process that hosts sessions names the one that this command runs in; NULL if nothing does. */
+static const char *own_session(void)
+{
+	for (const struct agent_backend *const *b = agent_backends(); *b; b++) {
+		const char *id = (*b)->session_variable ? getenv((*b)->session_variable) : NULL;
+		size_t len = id ? strlen(id) : 0;
+		if (len && len <= SESSION_MAX && strspn(id, "0123456789abcdefABCDEF-") == len)
+			return id;
+	}
+	return NULL;
+}
+
 static int start_here(void *data, struct error *err)
 {
 	struct client *c = data;
@@ -478,7 +497,8 @@ int client_open_default(unsigned flags, struct client **ret, struct error *err)
 	}
 	if (r)
 		return r;
-	struct client *c = client_new(&(struct client_options){.paths = &paths, .token = token});
+	struct client *c = client_new(
+		&(struct client_options){.paths = &paths, .token = token, .session = own_session()});
 	paths_release(&c->paths);
 	c->paths = paths;
 	paths = (struct paths){0};

@@ -33,6 +33,7 @@ struct client;
 struct client_options {
 	const struct paths *paths; /* `socket`, and `home` for the note of another one */
 	const char *token;	   /* sent as bearer token; or NULL */
+	const char *session;	   /* the runtime's session that this runs in (I3), or NULL */
 	/* Brings the daemon up, and returns when it listens; NULL: only what runs is used. */
 	int (*start)(void *data, struct error *err);
 	void *data;

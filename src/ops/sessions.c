@@ -13,6 +13,8 @@
 #include "ops/registering.h"
 #include "ops/table.h"
 
+#define TOOLS_WITHIN (3 * USEC_PER_SEC)
+
 /* A wait is not cut into slices: an idle session makes no system call (X2). */
 enum { TAKE_SECONDS_MAX = 7 * 86400, TAKE_MAX = 10, REASON_MAX = 1024 };
 
@@ -33,6 +35,24 @@ static int peer_of_caller(struct op_call *call, enum agent_event event, struct p
 	return registering_run(call, ret, err);
 }
 
+/* A session that begins with its first prompt may ask its model before its MCP server, which it has started
+ * beside that, offers any tool. Its server opens the inbox right after; the hook's answer is held until then,
+ * for a moment.
+ */
+static bool comes_before_its_tools(const struct op_call *call, const struct peer_ref *peer,
+				   enum agent_event event)
+{
+	const struct agent_backend *backend = agent_backend_find(op_text(call, "backend"));
+	if (event != AGENT_PROMPT || call->timed_out || !backend || !backend->inbox)
+		return false;
+	return !transport_attached(call->store, peer->peer_id, transport_find(backend->inbox->transport)) &&
+	       db_int(call->store, 0,
+		      "SELECT 1 FROM spawn JOIN message ON message.id = spawn.message_id WHERE spawn.peer_id "
+		      "= ?"
+		      " AND spawn.ended_at IS NULL AND message.step = 'offered' LIMIT 1",
+		      "s", peer->peer_id) != 0;
+}
+
 static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct session_event event = {.source = op_text(call, "source"),
@@ -42,6 +62,8 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 	if (!agent_event_parse(op_text(call, "event"), &event.event))
 		return error_set(err, ERR_INVALID, "there is no event of that name");
 	int code = peer_of_caller(call, event.event, &peer, err);
+	if (!code && comes_before_its_tools(call, &peer, event.event))
+		return op_wait(call, peer.peer_id, TOOLS_WITHIN);
 	if (!code && json_object_get(call->params, "pane"))
 		wake_note_pane(call->store, peer.peer_id, json_object_get(call->params, "pane"));
 	if (!code && json_bool(call->params, "queue", false))

@@ -305,6 +305,9 @@ enum term_screen screen_classify(const struct term_composer *c, const struct scr
 		for (size_t at = v.last + 1; c->login_note && at < s->n; at++)
 			if (screen_row_has(&s->rows[at], c->login_note))
 				return SCREEN_LOGIN;
+		for (size_t at = 0; c->login_answer && !v.busy && at < v.first; at++)
+			if (strcmp(s->rows[at].text, c->login_answer) == 0)
+				return SCREEN_LOGIN;
 		return v.busy ? SCREEN_BUSY : SCREEN_PROMPT;
 	}
 	size_t from = dialog_begin(c, s);

@@ -67,6 +67,7 @@ struct term_composer {
 	const char *const *placeholders;
 	const char *choice;	       /* begins a dialog's chosen row, under the cursor; or NULL */
 	const char *login_note;	       /* stands below the prompt of a session without login; or NULL */
+	const char *login_answer;      /* the row by which it answers a prompt then; or NULL */
 	const struct term_mark *marks; /* ends with one without `any`; the first that fits counts */
 	/* Whether a turn runs, by what stands around the prompt. */
 	bool (*busy)(const struct screen *s, const struct composer_view *prompt);

@@ -18,6 +18,11 @@ def commits(lab, ref="main"):
     return lab.git("log", "--format=%s", ref).splitlines()
 
 
+def pushed(lab):
+    """The feature branches that the bare remote has."""
+    return sorted(lab.git("for-each-ref", "--format=%(refname:short)", "refs/heads/feat", cwd=f"{lab.top}/remote.git").split())
+
+
 def test_L1_W1_a_plan_whose_tasks_are_real_agents_lands_in_dependency_order(lab):
     lab.mesh()
     for task in ("x", "y"):
@@ -25,7 +30,6 @@ def test_L1_W1_a_plan_whose_tasks_are_real_agents_lands_in_dependency_order(lab)
         done = call("job_update", job_id="$about", state="completed", summary=f"{task} is there")
         lab.model.on(f'kind="prompt".*implement {task}', work, done, say("All done."))
     plan = """
-repo: .
 circle: features
 push: branches
 gate: ["test -e README"]

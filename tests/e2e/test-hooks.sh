@@ -43,4 +43,36 @@ test_D4_a_hook_that_waits_wakes_an_idle_session_and_is_the_only_one() {
 	same "$(coppice trace "$(json message_id <"$T/sent")" --json | json steps.-1.transport)" claude-rewake
 }
 
+# The session listens, starts its MCP server, and ends it by a signal, as Claude Code does.
+session_with_inbox() {
+	python3 - "$1" <<'END'
+import json, os, signal, socket, subprocess, sys
+folder = os.environ["XDG_RUNTIME_DIR"] + "/cc"
+os.mkdir(folder, 0o700)
+inbox = socket.socket(socket.AF_UNIX)
+inbox.bind(folder + "/1.sock")
+inbox.listen()
+env = dict(os.environ, CLAUDE_CODE_MESSAGING_SOCKET=folder + "/1.sock")
+server = subprocess.Popen(["coppice", "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
+hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "claude-code", "version": "0"}}
+for line in ({"id": 1, "method": "initialize", "params": hello}, {"method": "notifications/initialized"}):
+    server.stdin.write(json.dumps({"jsonrpc": "2.0", **line}).encode() + b"\n")
+server.stdin.flush()
+inbox.accept()[0].recv(1)  # it looks who listens, and its own socket is there when it has
+ours = f"{folder}/coppice-{server.pid}.sock"
+assert os.path.exists(ours), os.listdir(folder)
+server.send_signal(getattr(signal, sys.argv[1]))
+assert server.wait() == 0
+assert os.listdir(folder) == ["1.sock"], os.listdir(folder)
+END
+}
+
+test_X7_an_mcp_server_that_is_ended_by_a_signal_leaves_no_socket() {
+	coppice status >/dev/null
+	for signal in SIGINT SIGTERM SIGHUP; do
+		session_with_inbox "$signal"
+		rm -r "$T/run/cc"
+	done
+}
+
 run_tests "$@"
