@@ -180,7 +180,7 @@ static void record_sent(struct link *l, const struct news *n)
 	enum deliver_outcome outcome = n->kind == NEWS_CONSUMED ? DELIVER_CONSUMED
 				       : n->why			? DELIVER_RETURNED
 								: DELIVER_SUBMITTED;
-	(void)!deliver_report(s, peer.peer_id, l->transport, n->id, outcome, n->why,
+	(void)!deliver_report(s, &l->daemon->core.limits, peer.peer_id, l->transport, n->id, outcome, n->why,
 			      NULL); /* or it is none of ours */
 	store_wake(s, peer.peer_id); /* there may be more */
 }

@@ -148,8 +148,8 @@ static int handle_report(struct op_call *call, json_t **ret, struct error *err)
 	if (!code && !deliver_outcome_parse(op_text(call, "step"), &outcome))
 		code = error_set(err, ERR_INVALID, "the step is submitted, held, returned or consumed");
 	if (!code)
-		code = deliver_report(call->store, call->caller->peer_id, kind, op_text(call, "id"), outcome,
-				      op_text(call, "reason"), err);
+		code = deliver_report(call->store, &call->core->limits, call->caller->peer_id, kind,
+				      op_text(call, "id"), outcome, op_text(call, "reason"), err);
 	if (!code)
 		*ret = json_object();
 	return code;
