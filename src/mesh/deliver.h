@@ -1,12 +1,12 @@
 /* Delivery into agents' sessions: what a native way takes, what becomes of it, and what proves that it was
- *read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
+ * read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
  *
  *	deliver_take	the best open way takes what waits: offered
  *	deliver_report	the way tells what the runtime did with it: submitted, held, or returned
  *	deliver_shown	a hook or the runtime saw it enter the model's turn: consumed
  *	deliver_pull	hooks fetch what no open way will carry: submitted
- *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had under way
- *waits again
+ *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
+ *			under way waits again
  *
  * All functions run inside a turn. */
 #ifndef MESH_DELIVER_H
