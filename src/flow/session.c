@@ -202,7 +202,9 @@ static void register_found(struct core *core, const json_t *args)
 	if (repo && branch)
 		branch_own(s, repo, branch, peer.peer_id);
 	const struct agent_backend *table = agent_backend_find(backend);
-	if (hosted && table && table->link)
+	/* The link that told of it may be lost by now, or may have been another daemon's. */
+	bool linked = !core->linked || core->linked(core, process.pid, (int64_t)process.start_time);
+	if (hosted && linked && table && table->link)
 		transport_attach(s, peer.peer_id, transport_find(table->link->transport));
 	session_turn(core, process.pid, (int64_t)process.start_time, process.key,
 		     (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));
