@@ -347,7 +347,7 @@ static int back_to_stored(struct store *s, const char *id, const char *transport
 	int r = climb(s, id, STEP_STORED, transport, reason, known, err);
 	struct rung m;
 	if (!r && rung_find(s, id, &m))
-		store_wake(s, m.to_peer);
+		event_emit(s, "message.waits", m.to_peer, NULL, json_pack("{s:s}", "id", id));
 	return r;
 }
 
