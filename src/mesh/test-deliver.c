@@ -221,6 +221,20 @@ static void test_D4_a_restart_of_the_daemon_settles_what_was_under_way(void **st
 	assert_step(w, heard, "stored", true);
 }
 
+static void test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	transport_detach(w->s, s.b.peer_id, INBOX, "its connection ended");
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10));
+	report(w, &s, id, DELIVER_RETURNED); /* whoever had taken it is still there */
+	assert_step(w, id, "offered", true);
+}
+
 static void test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again(void **state)
 {
 	struct world *w = *state;
@@ -358,6 +372,7 @@ int main(void)
 		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
 		world_test(test_D4_a_way_that_is_opened_anew_knows_nothing_of_what_the_old_one_had),
 		world_test(test_D4_a_restart_of_the_daemon_settles_what_was_under_way),
+		world_test(test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has),
 		world_test(test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again),
 		world_test(test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else),
 		world_test(test_D4_a_held_message_is_told_with_its_reason),
