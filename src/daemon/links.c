@@ -150,6 +150,11 @@ void links_open(struct daemon *d, const json_t *host)
 		on_lost(l, &err);
 }
 
+bool links_reach(const struct core *core, int64_t pid, int64_t start_time)
+{
+	return is_linked(core->data, (pid_t)pid, (uint64_t)start_time);
+}
+
 bool links_any_news(const struct daemon *d)
 {
 	list_for_each (pos, &d->links)

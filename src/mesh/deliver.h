@@ -4,7 +4,8 @@
  *	deliver_take	the best open way takes what waits: offered
  *	deliver_report	the way tells what the runtime did with it: submitted, held, or returned
  *	deliver_shown	a hook or the runtime saw it enter the model's turn: consumed
- *	deliver_pull	hooks fetch what no open way will carry: submitted
+ *	deliver_pull	hooks fetch what no open way will carry: offered; the hook reports when it has
+ *			passed it on
  *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
  *			under way waits again
  *
@@ -39,10 +40,17 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 /* Messages whose elements stood in a prompt of this peer's: consumed, those that are its own and were handed
  * over. `ids`: strings. */
 void deliver_shown(struct store *s, const char *peer_id, const json_t *ids, const char *transport);
-/* Fetches for a hook what waits: the same array, submitted by "hook". Empty while a native way is open. */
+/* Fetches for a hook what waits: the same array, offered to "hook", which reports "submitted" when it has
+ * passed it on to its runtime. Empty while a native way is open. */
 json_t *deliver_pull(struct store *s, const char *peer_id, int max);
-/* A later hook of the session called: what hooks carried before was read. */
+/* A later hook of the session called: what hooks have passed on before was read. */
 void deliver_confirm_pulled(struct store *s, const char *peer_id);
+/* No earlier hook runs any more: what they got and were not heard to pass on waits again. A hook that is
+ * ended has said nothing to its model. */
+void deliver_unheard(struct store *s, const char *peer_id);
+/* The session of the process was exchanged for another: what its runtime took and was not seen to be read
+ * waits again. */
+void deliver_begun_anew(struct store *s, const char *peer_id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */
 void deliver_settle(struct store *s, const char *peer_id, const char *reason);
 

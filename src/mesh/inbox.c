@@ -26,20 +26,22 @@ enum take {
 	TAKE_HELD, /* another has it under way: so wait the later ones of its sender (D3) */
 };
 
-/* The current row (columns as in pick) to `push`, a pushing transport, or to a pull (NULL). What a pull took
- * and nobody confirmed is free for another pull: its proof was lost (D2). */
-static enum take how_taken(const struct query *q, const char *push)
+/* The current row (columns as in pick) to `by`, a transport that hands over, or to a pull (NULL). What a pull
+ * took and nobody confirmed is free for another pull: its proof was lost (D2). */
+static enum take how_taken(const struct query *q, const char *by)
 {
 	const char *step = query_text(q, 1), *transport = query_text(q, 4);
 	if (strcmp(step, "stored") == 0)
-		return push && query_int(q, 5) ? TAKE_HELD : TAKE_FREE;
-	if (push)
-		return transport && strcmp(transport, push) == 0 ? TAKE_OWN : TAKE_HELD;
+		return by && !message_pulls(by) && query_int(q, 5) ? TAKE_HELD : TAKE_FREE;
+	if (by && transport && strcmp(transport, by) == 0)
+		return TAKE_OWN;
+	if (by && !message_pulls(by))
+		return TAKE_HELD;
 	return strcmp(step, "submitted") == 0 && message_pulls(transport) ? TAKE_FREE : TAKE_HELD;
 }
 
 /* The ids of the oldest messages that can be taken, at most `max`. */
-static json_t *pick(struct store *s, const char *peer_id, int max, const char *push)
+static json_t *pick(struct store *s, const char *peer_id, int max, const char *by)
 {
 	json_t *ids = json_array();
 	json_auto_t *held_up = json_object(); /* senders */
@@ -56,7 +58,7 @@ static json_t *pick(struct store *s, const char *peer_id, int max, const char *p
 		const char *sender = from ? from : query_text(&q, 3);
 		if (json_object_get(held_up, sender))
 			continue;
-		enum take how = how_taken(&q, push);
+		enum take how = how_taken(&q, by);
 		if (how == TAKE_FREE)
 			json_array_append_new(ids, json_string(query_text(&q, 0)));
 		else if (how == TAKE_HELD)
@@ -111,6 +113,10 @@ json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *t
 	{
 		/* As it was before this showing: `repeat` is about earlier ones. */
 		json_t *message = message_to_json(s, json_string_value(id));
+		/* What was fetched and never confirmed is fetched anew. */
+		if (message && strcmp(json_str(message, "step"), "submitted") == 0)
+			(void)!message_lost(s, json_string_value(id), "inbox", "it was never confirmed",
+					    NULL);
 		if (message && message_offer(s, json_string_value(id), transport, NULL, NULL) == 0)
 			json_array_append_new(messages, message);
 		else

@@ -93,10 +93,11 @@ const struct op op_session_event = {
 	.handle = handle_event,
 };
 
-static int transport_of(const struct op_call *call, const struct transport_kind **ret, struct error *err)
+static int transport_of(const struct op_call *call, unsigned flag, const struct transport_kind **ret,
+			struct error *err)
 {
 	*ret = transport_find(op_text(call, "transport"));
-	if (*ret && ((*ret)->flags & TRANSPORT_PUSHES))
+	if (*ret && ((*ret)->flags & flag))
 		return 0;
 	return error_set(err, ERR_INVALID, "there is no transport of that name that hands messages over");
 }
@@ -104,7 +105,7 @@ static int transport_of(const struct op_call *call, const struct transport_kind 
 static int handle_take(struct op_call *call, json_t **ret, struct error *err)
 {
 	const struct transport_kind *kind = NULL;
-	int code = transport_of(call, &kind, err);
+	int code = transport_of(call, TRANSPORT_PUSHES, &kind, err);
 	if (!code && call->caller->kind != CALLER_PEER)
 		code = error_set(err, ERR_FORBIDDEN, "only a session that is a peer takes messages");
 	if (code)
@@ -144,7 +145,7 @@ static int handle_report(struct op_call *call, json_t **ret, struct error *err)
 {
 	const struct transport_kind *kind = NULL;
 	enum deliver_outcome outcome;
-	int code = transport_of(call, &kind, err);
+	int code = transport_of(call, TRANSPORT_REPORTS, &kind, err);
 	if (!code && !deliver_outcome_parse(op_text(call, "step"), &outcome))
 		code = error_set(err, ERR_INVALID, "the step is submitted, held, returned or consumed");
 	if (!code)
