@@ -45,8 +45,10 @@ static bool answer_is_yes(void)
 static bool ask(const struct setup_backend *backend, const struct setup_consent *consent, void *data)
 {
 	(void)data;
+	autofree char *text = xasprintf(": may %s? It sets %s. [y/N]", consent->means, consent->setting);
 	out_in(BOLD, "%s", backend->name);
-	out_say(": may %s be set? With it, %s. [y/N] ", consent->setting, consent->means);
+	out_wrapped(text, (int)strlen(backend->name), 2);
+	(void)putchar(' ');
 	return answer_is_yes();
 }
 
@@ -141,7 +143,10 @@ static void print_file(const json_t *file, bool dry_run)
 						: "would change");
 	json_array_foreach(json_object_get(file, "changes"), i, change)
 	{
-		out_say("    %s: %s\n", json_str(change, "change"), json_str(change, "what"));
+		const char *done = json_str(change, "change");
+		out_say("    %s: ", done);
+		out_wrapped(json_str(change, "what"), (int)strlen(done) + 6, (int)strlen(done) + 6);
+		(void)putchar('\n');
 	}
 	if (backup)
 		out_say("    as it was: %s\n", backup);
@@ -165,9 +170,9 @@ static void print_report(const json_t *report, bool dry_run)
 	{
 		bool allowed = strcmp(json_str(row, "state"), "allowed") == 0;
 		if (!allowed && json_bool(row, "asked", false))
-			out_say("  not allowed, so it asks you each time: %s; to allow it:\n"
+			out_say("  it asks you before each use of the tools; to allow them:\n"
 				"    coppice setup %s --allow=%s\n",
-				json_str(row, "setting"), backend, json_str(row, "name"));
+				backend, json_str(row, "name"));
 	}
 	if (json_str(report, "next")) {
 		out_in(YELLOW, "  next: ");
