@@ -280,6 +280,21 @@ static void finish(struct setting_up *s, const char *config_file, const char *wa
 		setup_config_offer(config_file, lines, may_ask ? answer_is_yes : NULL);
 }
 
+/* An agent's hooks start no daemon: with one that runs, sessions are peers as soon as they open. */
+static void start_daemon(struct setting_up *s)
+{
+	json_auto_t *answer = NULL;
+	autoerror err = {0};
+	if (s->options.dry_run || json_array_size(s->reports) == 0 || s->code)
+		return;
+	if (command_call(s->run, "status", json_object(), false, &answer, &err)) {
+		out_error(&err, false);
+		return;
+	}
+	if (!s->run->json)
+		out_say("then: start an agent in a worktree, and see it: coppice ps\n");
+}
+
 static int run_setup(struct command_run *run, struct error *err)
 {
 	json_auto_t *reports = json_array(), *missing = json_array();
@@ -304,6 +319,7 @@ static int run_setup(struct command_run *run, struct error *err)
 		if (!run->n_args || is_named(run, (*b)->name))
 			set_up(&s, *b, run->n_args > 0);
 	finish(&s, paths.config, warning);
+	start_daemon(&s);
 	/* Invalid is what stands in a file, not what was typed. */
 	run->exit_code = s.code == ERR_INVALID ? 1
 			 : s.code	       ? error_kind((enum error_code)s.code)->exit_code
@@ -330,7 +346,9 @@ const struct command command_setup = {
 		"same); --allow=inbox lets any process of yours put messages into Claude Code's sessions, "
 		"which "
 		"is needed by none that has our MCP server; --allow=none asks for nothing.\n"
-		"coppice uninstall takes all of it back.",
+		"The daemon is started if none runs, so that sessions are peers as soon as they open. "
+		"coppice "
+		"uninstall takes all of it back.",
 	.examples = "coppice setup\ncoppice setup claude-code --allow=tools\ncoppice setup --dry-run",
 	.operands = "claude-code|codex",
 	.options =

@@ -90,7 +90,7 @@ static void write_config(const char *file, const json_t *lines)
 	if (r)
 		out_error(&err, false);
 	else
-		out_say("written: %s; a daemon that runs reads it after coppice stop\n", file);
+		out_say("written: %s\na daemon that runs already reads it after coppice stop\n", file);
 }
 
 void setup_config_offer(const char *file, const json_t *lines, bool (*confirm)(void))

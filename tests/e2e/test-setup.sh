@@ -105,6 +105,8 @@ test_a_person_is_asked() {
 	grep -q mcp__coppice "$HOME/.claude/settings.json"
 	if grep -q approval "$HOME/.codex/config.toml"; then fail "the user said no"; fi
 	grep -q 'claude-code: { command: \[claude\] }' "$XDG_CONFIG_HOME/coppice/config.yaml"
+	# The daemon runs: a session that opens now is a peer at once.
+	ls "$XDG_RUNTIME_DIR"/coppice/*.sock >/dev/null
 	coppice config spawn.backends --json | grep -q config.yaml
 }
 
