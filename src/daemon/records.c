@@ -92,17 +92,6 @@ bool records_any_news(const struct daemon *d)
 	return false;
 }
 
-/* What the process was started with; NULL if that is nothing, or cannot be told. Caller frees. */
-static char *variable_of(pid_t pid, const char *name)
-{
-	char *value = NULL;
-	enum truth known;
-	proc_environ(pid, name, &value, &known);
-	if (value && !*value)
-		free(TAKE_PTR(value));
-	return value;
-}
-
 /* A record counts only while its very process is alive: files of dead sessions stay behind. */
 static void record_one(struct records *r, const char *name)
 {
@@ -118,9 +107,9 @@ static void record_one(struct records *r, const char *name)
 	    chain.at[0].start_time != record.start_time)
 		return;
 	bool enclosed = identity_enclosing(d->store, &chain, 1, NULL, inside);
-	autofree char *circle = variable_of(record.pid, "COPPICE_CIRCLE");
-	autofree char *role = variable_of(record.pid, "COPPICE_ROLE");
-	autofree char *out = variable_of(record.pid, "COPPICE");
+	autofree char *circle = proc_given(record.pid, record.start_time, "COPPICE_CIRCLE");
+	autofree char *role = proc_given(record.pid, record.start_time, "COPPICE_ROLE");
+	autofree char *out = proc_given(record.pid, record.start_time, "COPPICE");
 	if (out && strcmp(out, "0") == 0)
 		return;
 	struct session_found found = {.backend = r->backend->name,

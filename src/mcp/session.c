@@ -109,12 +109,17 @@ static void on_registered(void *data, json_t *answer, const struct error *err)
 	end_greeting(s);
 }
 
-/* Which of the hosted sessions a call comes from is told by the call itself. */
+/* Which of the hosted sessions a call comes from is told by the call itself. Where Coppice has started the
+ * host it has only one, whose role is known. */
 static void on_hosted(void *data, json_t *answer, const struct error *err)
 {
 	struct mcp_session *s = data;
 	(void)answer;
 	s->call = NULL;
+	if (!err && s->place->in_peer) {
+		ask(s, "whoami", 0, NULL, on_whoami);
+		return;
+	}
 	if (!err || err->code != ERR_NO_DAEMON)
 		s->known = MCP_SET_WORKER;
 	end_greeting(s);

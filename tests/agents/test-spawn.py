@@ -3,7 +3,7 @@
 
 import json
 
-from lib import check, run, same, say
+from lib import call, check, run, same, say
 
 
 def spawned(lab, backend, api):
@@ -27,6 +27,14 @@ def test_D8_a_claude_is_started_with_its_first_prompt(lab):
 
 def test_D8_a_codex_is_started_with_its_first_prompt(lab):
     spawned(lab, "codex", "responses")
+
+
+def test_S8_a_codex_that_is_started_to_lead_is_offered_the_tools(lab):
+    lab.mesh()
+    lab.model.on("say who leads", call("whoami"), say("It is $result"))
+    lab.coppice("new", "feat/c", "--backend", "codex", "--role", "orchestrator", "-m", "say who leads")
+    asked = lab.model.wait("say who leads", api="responses")
+    check(any(t.endswith("worktree_create") for t in asked["tools"]), f"it may lead: {asked['tools']}")
 
 
 def mesh(lab, seconds):
