@@ -447,13 +447,18 @@ class Lab:
         return {p["name"]: p for p in self.json("ps", *args)["peers"]}
 
     def online(self, name):
-        """The peer of that name, once it is there."""
+        """The peer of that name, once it is there and can be told something: by then its model has our tools. (One that was opened before
+        `coppice setup` has a note instead.)"""
 
         def there():
             peer = self.peers().get(name)
-            return peer if peer and peer["status"] != "offline" else None
+            return peer if peer and peer["status"] != "offline" and (peer["transport"] or peer.get("note")) else None
 
         return self.until(there, f"{name} is online")
+
+    def idle(self, name):
+        """Until its turn is over, its hooks included."""
+        self.until(lambda: self.peers()[name]["turn_state"] == "idle", f"{name} is idle")
 
     def ask(self, to, text):
         return self.json("ask", to, "-", input=text)["correlation_id"]

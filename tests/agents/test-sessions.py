@@ -68,6 +68,7 @@ def test_I3_clear_compact_and_resume_keep_the_peer_of_claude(lab):
     first = lab.model.wait("^hello", role="user")["session"]
     claude.wait("Nothing to do")
 
+    lab.idle("feat/a")
     claude.type("/clear")
     claude.type("hello again")
     second = lab.model.wait("^hello again", role="user")
@@ -77,6 +78,7 @@ def test_I3_clear_compact_and_resume_keep_the_peer_of_claude(lab):
     lab.notify("feat/a", "after the clear")
     lab.model.wait("after the clear", session=second["session"])
 
+    lab.idle("feat/a")
     claude.type("/compact")
     claude.wait("(?i)compacted")
     same(lab.online("feat/a")["peer_id"], peer_id)
@@ -92,6 +94,7 @@ def test_I3_clear_compact_and_resume_keep_the_peer_of_codex(lab):
     codex.type("hello")
     lab.model.wait("^hello", role="user")
     codex.wait("Nothing to do")
+    lab.idle("feat/b")
     codex.type("/compact")
     codex.wait("(?i)compacted")
     same(lab.online("feat/b")["peer_id"], peer_id)
@@ -170,6 +173,7 @@ def test_A3_the_brief_is_short_and_comes_at_the_start_and_after_a_compaction(lab
         terminal.type("hello")
         lab.model.wait("^hello", role="user", api=api)
         terminal.wait("Nothing to do")
+        lab.idle(name)
         terminal.type("/compact")
         terminal.wait("(?i)compacted")
         terminal.type("and now")
