@@ -21,8 +21,8 @@ static json_t *event(struct rig *r, const struct peer_ref *peer, const struct se
 static void passed_on(struct rig *r, const struct peer_ref *peer, const char *id)
 {
 	autoerror err = {0};
-	world_check(deliver_report(r->s, peer->peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL,
-				   &err),
+	world_check(deliver_report(r->s, &r->core.limits, peer->peer_id, transport_find("hook"), id,
+				   DELIVER_SUBMITTED, NULL, &err),
 		    &err);
 }
 
