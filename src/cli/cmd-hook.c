@@ -144,6 +144,30 @@ static void print_answer(struct command_run *run, const struct agent_backend *ba
 	(void)fputs(strbuf_str(&errout), stderr);
 }
 
+/* Tells that the messages of the answer have been passed on: what a hook that was ended kept to itself was
+ * not read. If that cannot be told, they are shown again. */
+static void tell_passed_on(struct command_run *run, const json_t *answer)
+{
+	static const char *const keys[] = {"context", "carry_on"};
+	if (fflush(stdout) || fflush(stderr))
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *text = json_str(answer, keys[i]);
+		json_auto_t *ids = text ? element_ids(text, strlen(text)) : NULL;
+		size_t k;
+		json_t *id;
+		json_array_foreach(ids, k, id)
+		{
+			autoerror err = {0};
+			json_auto_t *done = NULL;
+			json_auto_t *args = json_pack("{s:O, s:s, s:s}", "id", id, "step", "submitted",
+						      "transport", "hook");
+			if (hook_call(run, "delivery_report", args, true, &done, &err))
+				return;
+		}
+	}
+}
+
 static int agent_hook_event(struct command_run *run, const struct agent_backend *backend, struct error *err)
 {
 	_cleanup_(agent_hook_release) struct agent_hook hook = {0};
@@ -155,8 +179,10 @@ static int agent_hook_event(struct command_run *run, const struct agent_backend 
 		return code;
 	json_auto_t *args = event_args(run, backend, &hook);
 	code = hook_call(run, "session_event", args, true, &answer, err);
-	if (!code)
+	if (!code) {
 		print_answer(run, backend, &hook, answer);
+		tell_passed_on(run, answer);
+	}
 	return code;
 }
 

@@ -164,6 +164,7 @@ static void init_core(struct daemon *d)
 				.home = d->paths.home,
 				.program = d->program,
 				.spawn_exit = read_spawn_exit,
+				.linked = links_reach,
 				.data = d,
 				.socket = d->paths.socket,
 				.started_at = os_now(os_env_real())};

@@ -80,6 +80,8 @@ void turn_arm_timer(struct daemon *d);
 /* links.c: what links told is recorded in the turn and what waits for their sessions is taken; after the
  * commit it is sent. */
 void links_open(struct daemon *d, const json_t *host);
+/* core.linked */
+bool links_reach(const struct core *core, int64_t pid, int64_t start_time);
 bool links_any_news(const struct daemon *d);
 void links_record(struct daemon *d);
 void links_take(struct daemon *d);

@@ -133,9 +133,19 @@ static bool too_early(struct daemon *d, struct call *call)
 	const char *peer = call->begun || call->op.timed_out ? NULL : conn_expected_peer(d, call->conn);
 	if (peer)
 		(void)op_wait(&call->op, peer, REGISTRATION_LIMIT);
-	else if (!call->begun)
-		call->op.timed_out = false;
 	return peer != NULL;
+}
+
+/* Who would register now would be another peer than the one that was started, for good: it may call again. */
+static int still_too_early(struct daemon *d, struct call *call, struct error *err)
+{
+	bool waited = !call->begun && call->op.timed_out;
+	if (!call->begun)
+		call->op.timed_out = false;
+	if (!waited || !(call->op.op->flags & OP_IDENTIFIES) || !conn_expected_peer(d, call->conn))
+		return 0;
+	return error_hint(err, error_set(err, ERR_CONFLICT, "the start of this session is not on record yet"),
+			  "try again");
 }
 
 static void run_call(struct daemon *d, struct call *call)
@@ -148,6 +158,11 @@ static void run_call(struct daemon *d, struct call *call)
 	call->op.caller = &call->caller;
 	if (too_early(d, call)) {
 		store_keep(s);
+		return;
+	}
+	if (still_too_early(d, call, &err)) {
+		store_undo(s);
+		set_error(call, &err);
 		return;
 	}
 	if (!call->begun)

@@ -17,6 +17,8 @@ struct core {
 	 * wrote nothing; {"running":{"pid","start_time"}} if it was not the one that runs the spawn. A file
 	 * of the state folder; the simulator has its own. */
 	json_t *(*spawn_exit)(const struct core *core, const char *spawn_id);
+	/* Whether a link to the process that hosts sessions is open now; NULL: to each that is told of. */
+	bool (*linked)(const struct core *core, int64_t pid, int64_t start_time);
 	void *data; /* the owner's */
 	/* what `status` tells of the daemon */
 	const char *socket;

@@ -55,11 +55,18 @@ static void add_pulled(struct core *core, const struct peer_ref *peer, struct st
 	add_messages(out, messages);
 }
 
+/* The process goes on with another session: the same peer (I3). */
+static bool begins_anew(const char *source)
+{
+	return source && (strcmp(source, "clear") == 0 || strcmp(source, "resume") == 0);
+}
+
 static void on_start(struct core *core, const struct peer_ref *peer, const struct session_event *e,
 		     struct strbuf *context, struct strbuf *carry_on)
 {
-	(void)e;
 	(void)carry_on;
+	if (begins_anew(e->source))
+		deliver_begun_anew(core->store, peer->peer_id);
 	brief(core->store, peer->peer_id, context);
 }
 
@@ -100,8 +107,7 @@ static void on_session_end(struct core *core, const struct peer_ref *peer, const
 {
 	(void)context;
 	(void)carry_on;
-	/* The process goes on with a new session: the same peer (I3). */
-	if (e->source && (strcmp(e->source, "clear") == 0 || strcmp(e->source, "resume") == 0))
+	if (begins_anew(e->source))
 		return;
 	(void)peer_offline(core->store, peer->peer_id, CAUSE_SESSION_END, NULL); /* or it is already */
 }
@@ -124,6 +130,9 @@ void session_event(struct core *core, const struct peer_ref *peer, const struct 
 	if (event->event != AGENT_SESSION_END)
 		peer_set_hooked(core->store, peer->peer_id);
 	deliver_confirm_pulled(core->store, peer->peer_id);
+	/* Tools may end side by side, and so may their hooks run. */
+	if (event->event != AGENT_TOOL_END)
+		deliver_unheard(core->store, peer->peer_id);
 	if (handlers[event->event].run)
 		handlers[event->event].run(core, peer, event, &context, &carry_on);
 	enum turn_state turn = carry_on.len ? TURN_WORKING : handlers[event->event].turn;
@@ -169,6 +178,8 @@ void session_found(struct core *core, const struct session_found *found)
 				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
 				 (json_int_t)found->start_time, "turn", (int)found->turn);
 	json_set_str(args, "inside", found->inside);
+	json_set_str(args, "circle", found->circle);
+	json_set_str(args, "role", found->role);
 	json_object_set_new(args, "hosted", json_boolean(found->hosted));
 	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
 }
@@ -190,7 +201,13 @@ static void register_found(struct core *core, const json_t *args)
 	struct peer_ref peer;
 	autoerror err = {0};
 	session_place(s, path, &repo, &branch);
-	struct peer_spec spec = {.backend = backend, .path = path, .branch = branch, .repo_id = repo};
+	struct peer_spec spec = {.backend = backend,
+				 .path = path,
+				 .branch = branch,
+				 .repo_id = repo,
+				 .circle = inside ? NULL : json_str(args, "circle"),
+				 .role = inside ? NULL : json_str(args, "role"),
+				 .trusted = !inside};
 	struct peer_process process = {.kind = SESSION_AGENT,
 				       .pid = (pid_t)json_int(args, "pid", 0),
 				       .start_time = (uint64_t)json_int(args, "start_time", 0),
@@ -202,7 +219,9 @@ static void register_found(struct core *core, const json_t *args)
 	if (repo && branch)
 		branch_own(s, repo, branch, peer.peer_id);
 	const struct agent_backend *table = agent_backend_find(backend);
-	if (hosted && table && table->link)
+	/* The link that told of it may be lost by now, or may have been another daemon's. */
+	bool linked = !core->linked || core->linked(core, process.pid, (int64_t)process.start_time);
+	if (hosted && linked && table && table->link)
 		transport_attach(s, peer.peer_id, transport_find(table->link->transport));
 	session_turn(core, process.pid, (int64_t)process.start_time, process.key,
 		     (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));

@@ -2,6 +2,7 @@
 #include "flow/session.h"
 
 #include "flow/brief.h"
+#include "flow/wake.h"
 #include "flow/testing.h"
 #include "mesh/ask.h"
 #include "mesh/message.h"
@@ -14,6 +15,15 @@ static json_t *event(struct rig *r, const struct peer_ref *peer, const struct se
 	session_event(&r->core, peer, e, &answer);
 	rig_turn(r);
 	return answer;
+}
+
+/* The hook tells that it has passed on the message. */
+static void passed_on(struct rig *r, const struct peer_ref *peer, const char *id)
+{
+	autoerror err = {0};
+	world_check(deliver_report(r->s, peer->peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL,
+				   &err),
+		    &err);
 }
 
 static json_t *simple(struct rig *r, const struct peer_ref *peer, enum agent_event kind)
@@ -80,6 +90,7 @@ static void test_A3_open_asks_are_shown_at_each_boundary_until_closed(void **sta
 	json_auto_t *first = simple(r, &b, AGENT_PROMPT);
 	assert_non_null(strstr(json_str(first, "context"), "which endpoints?"));
 	assert_null(strstr(json_str(first, "context"), "Open asks"));
+	passed_on(r, &b, id);
 	json_auto_t *second = simple(r, &b, AGENT_TURN_END);
 	assert_non_null(strstr(json_str(second, "carry_on"), id));
 	assert_null(strstr(json_str(second, "carry_on"), "second line")); /* compactly */
@@ -104,8 +115,9 @@ static void test_A3_a_turn_that_was_kept_going_is_not_kept_again(void **state)
 {
 	struct rig *r = *state;
 	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
-	free(asks(r, &a, &b, "?"));
+	autofree char *id = asks(r, &a, &b, "?");
 	json_decref(simple(r, &b, AGENT_PROMPT));
+	passed_on(r, &b, id);
 	struct session_event again = {.event = AGENT_TURN_END, .continued = true};
 	json_auto_t *end = event(r, &b, &again);
 	assert_null(json_str(end, "carry_on"));
@@ -200,6 +212,32 @@ static void test_the_brief_tells_who_and_what(void **state)
 	(void)other;
 }
 
+/* What names a terminal comes from outside: what is no such thing is not kept. */
+static void test_S3_only_a_terminals_place_is_kept_of_a_session(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref self = world_agent(r->w, "feat/a", NULL, NULL);
+	autofree char *long_path = xasprintf("/%0200d", 1);
+	json_t *good = json_pack("{s:s, s:i, s:s, s:s}", "socket", "/tmp/tmux-1/default", "server", 7,
+				 "pane_id", "%3", "more", "of it");
+	json_t *bad[] = {json_object(),
+			 json_pack("{s:s, s:i, s:s}", "socket", "tmux", "server", 7, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", long_path, "server", 7, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", "/tmp/t", "server", 0, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", "/tmp/t", "server", 7, "pane_id", "3;")};
+	wake_note_pane(r->s, self.peer_id, good);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		wake_note_pane(r->s, self.peer_id, bad[i]);
+		json_decref(bad[i]);
+	}
+	json_decref(good);
+	autofree char *kept = db_text(r->s, "SELECT pane FROM session WHERE peer_id = ?", "s", self.peer_id);
+	json_auto_t *pane = json_loads(kept ? kept : "null", JSON_DECODE_ANY, NULL);
+	json_auto_t *want =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	assert_true(json_equal(pane, want));
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -214,6 +252,29 @@ static void locate(struct rig *r, const char *branch, const char *path)
 				  "main", "/src/app", "name", "app", "linked", 1, "branch", branch, "path",
 				  path, "git_dir", "/src/app/.git/worktrees/x");
 	rig_finish(r, rig_effect(r, "session.locate", NULL), true, there);
+}
+
+static bool not_linked(const struct core *core, int64_t pid, int64_t start_time)
+{
+	(void)core;
+	(void)pid;
+	(void)start_time;
+	return false;
+}
+
+/* Git was asked where it works by a daemon that has been killed since, and its link is gone with it. */
+static void test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = hosted("thread-1", "/src/app-a");
+	struct peer_ref peer;
+	session_found(&r->core, &one);
+	rig_turn(r);
+	r->core.linked = not_linked;
+	locate(r, "feat/a", "/src/app-a");
+	rig_turn(r);
+	assert_true(peer_of_session(r->s, 777, 7, "thread-1", &peer) && peer.online);
+	assert_false(transport_attached(r->s, peer.peer_id, transport_find("codex-link")));
 }
 
 static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
@@ -307,6 +368,8 @@ int main(void)
 		rig_test(test_messages_shown_in_a_prompt_are_consumed),
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
+		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
+		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
 		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),

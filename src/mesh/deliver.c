@@ -7,10 +7,15 @@
 #include "mesh/inbox.h"
 #include "mesh/message.h"
 #include "mesh/message_internal.h"
+#include "mesh/queue.h"
 #include "mesh/render.h"
 #include "store/event.h"
+#include "store/timer.h"
 
-enum { UNDER_WAY_MAX = 1000 };
+enum { UNDER_WAY_MAX = 1000, RETURNS_MAX = 5 };
+
+/* A hook that has not told by then that it passed on what it got has been ended. */
+#define HOOK_SETTLES (10 * USEC_PER_SEC)
 
 static const char *const outcomes[] = {
 	[DELIVER_SUBMITTED] = "submitted",
@@ -29,14 +34,24 @@ bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret)
 	return false;
 }
 
-/* D8: nothing goes before the first prompt. */
-static bool first_prompt_open(struct store *s, const char *peer_id)
+/* D8: nothing goes before the first prompt: its id and step while it waits, else "". */
+struct first_prompt {
+	char id[ID_SIZE];
+	bool stored; /* nobody knows whether it came, so that it is to be handed over anew */
+};
+
+static void first_prompt_find(struct store *s, const char *peer_id, struct first_prompt *ret)
 {
-	return db_int(s, 0,
-		      "SELECT 1 FROM spawn JOIN message ON message.id = spawn.message_id WHERE spawn.peer_id "
-		      "= ?"
-		      " AND spawn.ended_at IS NULL AND " MESSAGE_WAITING " LIMIT 1",
-		      "s", peer_id) != 0;
+	*ret = (struct first_prompt){0};
+	autoquery q = db_query(
+		s,
+		"SELECT message.id, step FROM spawn JOIN message ON message.id = spawn.message_id WHERE"
+		" spawn.peer_id = ? AND spawn.ended_at IS NULL AND " MESSAGE_WAITING " LIMIT 1",
+		"s", peer_id);
+	if (!query_next(&q))
+		return;
+	(void)snprintf(ret->id, sizeof(ret->id), "%s", query_text(&q, 0));
+	ret->stored = strcmp(query_text(&q, 1), "stored") == 0;
 }
 
 /* What is handed over of each: its text is the rendered one. */
@@ -59,20 +74,36 @@ static json_t *rendered(const json_t *messages)
 	return list;
 }
 
+/* What waits, handed to `transport`: the first prompt alone, if it has to be handed over anew. */
+static json_t *offered(struct store *s, const char *peer_id, int max, const char *transport)
+{
+	struct first_prompt first;
+	first_prompt_find(s, peer_id, &first);
+	if (!first.id[0])
+		return inbox_offer(s, peer_id, max, transport);
+	json_t *only = json_array(), *message = first.stored ? message_to_json(s, first.id) : NULL;
+	if (message && message_offer(s, first.id, transport, NULL, NULL) == 0)
+		json_array_append(only, message);
+	json_decref(message);
+	return only;
+}
+
 json_t *deliver_take(struct store *s, const char *peer_id, const struct transport_kind *kind, int max)
 {
-	if (!transport_is_best(s, peer_id, kind) || first_prompt_open(s, peer_id))
+	if (!transport_is_best(s, peer_id, kind))
 		return json_array();
-	json_auto_t *messages = inbox_offer(s, peer_id, max, kind->name);
+	json_auto_t *messages = offered(s, peer_id, max, kind->name);
 	return rendered(messages);
 }
 
 json_t *deliver_pull(struct store *s, const char *peer_id, int max)
 {
-	if (transport_any_native(s, peer_id) || first_prompt_open(s, peer_id))
+	if (transport_any_native(s, peer_id))
 		return json_array();
-	json_auto_t *taken = inbox_take(s, peer_id, max, "hook");
-	return rendered(json_object_get(taken, "messages"));
+	json_auto_t *messages = offered(s, peer_id, max, "hook");
+	if (json_array_size(messages))
+		timer_set(s, "transport.settle", peer_id, store_now(s) + HOOK_SETTLES);
+	return rendered(messages);
 }
 
 static void tell_held(struct store *s, const char *peer_id, const char *id, const char *reason)
@@ -82,8 +113,25 @@ static void tell_held(struct store *s, const char *peer_id, const char *id, cons
 	event_emit(s, "message.held", id, NULL, data);
 }
 
-int deliver_report(struct store *s, const char *peer_id, const struct transport_kind *kind, const char *id,
-		   enum deliver_outcome outcome, const char *reason, struct error *err)
+static int64_t returns(struct store *s, const char *id, const struct transport_kind *kind)
+{
+	return db_int(
+		s, 0,
+		"SELECT count(*) FROM delivery WHERE message_id = ? AND step = 'returned' AND transport = ?",
+		"ss", id, kind->name);
+}
+
+/* What its way will not take would be offered and returned for ever. */
+static void give_up(struct store *s, const struct mesh_limits *limits, const char *id, const char *reason)
+{
+	autofree char *why =
+		xasprintf("refused by its session: %.200s", reason ? reason : "no reason was given");
+	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
+}
+
+int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
+		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
+		   const char *reason, struct error *err)
 {
 	if (!db_int(s, 0, "SELECT 1 FROM message WHERE id = ? AND to_peer = ?", "ss", id, peer_id))
 		return message_not_found(id, err);
@@ -99,6 +147,8 @@ int deliver_report(struct store *s, const char *peer_id, const struct transport_
 		break;
 	case DELIVER_RETURNED:
 		late = message_return(s, id, kind->name, reason, NULL);
+		if (!late && returns(s, id, kind) >= RETURNS_MAX)
+			give_up(s, limits, id, reason);
 		break;
 	case DELIVER_CONSUMED:
 		late = message_consume(s, id, kind->name, reason, NULL);
@@ -127,10 +177,32 @@ void deliver_shown(struct store *s, const char *peer_id, const json_t *ids, cons
 	}
 }
 
-/* Calls `each` for the messages of the peer that are offered or submitted, with their last transport. */
+struct under_way {
+	char id[ID_SIZE];
+	bool submitted; /* else offered */
+	bool cut;	/* the end that handed it over has gone */
+	const struct transport_kind *by;
+};
+
+static void read_under_way(struct store *s, const char *id, struct under_way *ret)
+{
+	autoquery q = db_query(s,
+			       "SELECT message.step, delivery.step, transport FROM message JOIN delivery ON"
+			       " message_id = id WHERE id = ? ORDER BY n DESC LIMIT 1",
+			       "s", id);
+	*ret = (struct under_way){0};
+	(void)snprintf(ret->id, sizeof(ret->id), "%s", id);
+	if (!query_next(&q))
+		return;
+	ret->submitted = strcmp(query_text(&q, 0), "submitted") == 0;
+	ret->cut = strcmp(query_text(&q, 1), "cut") == 0;
+	ret->by = transport_find(query_text(&q, 2));
+}
+
+/* Calls `each` for the messages of the peer that are offered or submitted. */
 static void each_under_way(struct store *s, const char *peer_id,
-			   void (*each)(struct store *s, const char *peer_id, const char *id,
-					const struct transport_kind *by, const char *reason),
+			   void (*each)(struct store *s, const char *peer_id, const struct under_way *m,
+					const char *reason),
 			   const char *reason)
 {
 	json_auto_t *ids = json_array();
@@ -145,21 +217,31 @@ static void each_under_way(struct store *s, const char *peer_id,
 	const json_t *id;
 	json_array_foreach(ids, i, id)
 	{
-		const char *text = json_string_value(id);
-		autofree char *by = db_text(
-			s, "SELECT transport FROM delivery WHERE message_id = ? ORDER BY n DESC LIMIT 1", "s",
-			text);
-		each(s, peer_id, text, transport_find(by), reason);
+		struct under_way m;
+		read_under_way(s, json_string_value(id), &m);
+		if (m.by)
+			each(s, peer_id, &m, reason);
 	}
 }
 
-static void confirm_pulled(struct store *s, const char *peer_id, const char *id,
-			   const struct transport_kind *by, const char *reason)
+static void lose(struct store *s, const struct under_way *m, const char *reason)
+{
+	int r = message_lost(s, m->id, m->by->name, reason, NULL);
+	(void)r; /* what is under way can wait again */
+}
+
+static bool by_hook(const struct under_way *m)
+{
+	return strcmp(m->by->name, "hook") == 0;
+}
+
+static void confirm_pulled(struct store *s, const char *peer_id, const struct under_way *m,
+			   const char *reason)
 {
 	(void)peer_id;
 	(void)reason;
-	if (by && strcmp(by->name, "hook") == 0)
-		message_took(s, id, by->name);
+	if (by_hook(m) && m->submitted)
+		message_took(s, m->id, m->by->name);
 }
 
 void deliver_confirm_pulled(struct store *s, const char *peer_id)
@@ -167,16 +249,38 @@ void deliver_confirm_pulled(struct store *s, const char *peer_id)
 	each_under_way(s, peer_id, confirm_pulled, NULL);
 }
 
-static void settle(struct store *s, const char *peer_id, const char *id, const struct transport_kind *by,
-		   const char *reason)
+static void lose_unheard(struct store *s, const char *peer_id, const struct under_way *m, const char *reason)
 {
-	if (!by || !(by->flags & TRANSPORT_PUSHES) || transport_attached(s, peer_id, by))
-		return;
-	int r = message_lost(s, id, by->name, reason, NULL);
-	(void)r; /* what is under way can wait again */
+	(void)peer_id;
+	if (by_hook(m) && !m->submitted)
+		lose(s, m, reason);
+}
+
+void deliver_unheard(struct store *s, const char *peer_id)
+{
+	each_under_way(s, peer_id, lose_unheard, "its hook ended before it was heard to pass it on");
+}
+
+static void settle(struct store *s, const char *peer_id, const struct under_way *m, const char *reason)
+{
+	if ((m->by->flags & TRANSPORT_PUSHES) && (m->cut || !transport_attached(s, peer_id, m->by)))
+		lose(s, m, reason);
 }
 
 void deliver_settle(struct store *s, const char *peer_id, const char *reason)
 {
 	each_under_way(s, peer_id, settle, reason);
+}
+
+static void lose_submitted(struct store *s, const char *peer_id, const struct under_way *m,
+			   const char *reason)
+{
+	(void)peer_id;
+	if ((m->by->flags & TRANSPORT_PUSHES) && m->submitted)
+		lose(s, m, reason);
+}
+
+void deliver_begun_anew(struct store *s, const char *peer_id)
+{
+	each_under_way(s, peer_id, lose_submitted, "its session began anew, and it was not seen to be read");
 }

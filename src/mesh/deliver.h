@@ -1,12 +1,13 @@
 /* Delivery into agents' sessions: what a native way takes, what becomes of it, and what proves that it was
- *read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
+ * read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
  *
  *	deliver_take	the best open way takes what waits: offered
  *	deliver_report	the way tells what the runtime did with it: submitted, held, or returned
  *	deliver_shown	a hook or the runtime saw it enter the model's turn: consumed
- *	deliver_pull	hooks fetch what no open way will carry: submitted
- *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had under way
- *waits again
+ *	deliver_pull	hooks fetch what no open way will carry: offered; the hook reports when it has
+ *			passed it on
+ *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
+ *			under way waits again
  *
  * All functions run inside a turn. */
 #ifndef MESH_DELIVER_H
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "mesh/limits.h"
 #include "mesh/transport.h"
 #include "store/store.h"
 
@@ -29,17 +31,26 @@ enum deliver_outcome { DELIVER_SUBMITTED, DELIVER_HELD, DELIVER_RETURNED, DELIVE
 /* False for a name that is none of "submitted", "held", "returned", "consumed". */
 bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret);
 /* Records what became of a message of this peer's. What the ladder does not allow any more, such as a late
- * "submitted" for what was consumed, changes nothing. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
-int deliver_report(struct store *s, const char *peer_id, const struct transport_kind *kind, const char *id,
-		   enum deliver_outcome outcome, const char *reason, struct error *err) _warn_unused_;
+ * "submitted" for what was consumed, changes nothing. What a way returned time after time becomes a dead
+ * letter. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
+int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
+		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
+		   const char *reason, struct error *err) _warn_unused_;
 
 /* Messages whose elements stood in a prompt of this peer's: consumed, those that are its own and were handed
  * over. `ids`: strings. */
 void deliver_shown(struct store *s, const char *peer_id, const json_t *ids, const char *transport);
-/* Fetches for a hook what waits: the same array, submitted by "hook". Empty while a native way is open. */
+/* Fetches for a hook what waits: the same array, offered to "hook", which reports "submitted" when it has
+ * passed it on to its runtime. Empty while a native way is open. */
 json_t *deliver_pull(struct store *s, const char *peer_id, int max);
-/* A later hook of the session called: what hooks carried before was read. */
+/* A later hook of the session called: what hooks have passed on before was read. */
 void deliver_confirm_pulled(struct store *s, const char *peer_id);
+/* No earlier hook runs any more: what they got and were not heard to pass on waits again. A hook that is
+ * ended has said nothing to its model. */
+void deliver_unheard(struct store *s, const char *peer_id);
+/* The session of the process was exchanged for another: what its runtime took and was not seen to be read
+ * waits again. */
+void deliver_begun_anew(struct store *s, const char *peer_id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */
 void deliver_settle(struct store *s, const char *peer_id, const char *reason);
 

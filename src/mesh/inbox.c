@@ -10,8 +10,14 @@
 
 #include "mesh/message.h"
 #include "mesh/message_internal.h"
+#include "mesh/transport.h"
+#include "store/timer.h"
 
 enum { SCAN_MAX = 1000 };
+
+static const char reply_timer[] = "reply.rested";
+
+#define REPLY_RESTS (3 * USEC_PER_SEC / 2)
 
 /* What a message that waits is to whoever would take it. */
 enum take {
@@ -20,34 +26,39 @@ enum take {
 	TAKE_HELD, /* another has it under way: so wait the later ones of its sender (D3) */
 };
 
-/* The current row (columns as in pick) to `push`, a pushing transport, or to a pull (NULL). What a pull took
- * and nobody confirmed is free for another pull: its proof was lost (D2). */
-static enum take how_taken(const struct query *q, const char *push)
+/* The current row (columns as in pick) to `by`, a transport that hands over, or to a pull (NULL). What a pull
+ * took and nobody confirmed is free for another pull: its proof was lost (D2). */
+static enum take how_taken(const struct query *q, const char *by)
 {
 	const char *step = query_text(q, 1), *transport = query_text(q, 4);
 	if (strcmp(step, "stored") == 0)
-		return TAKE_FREE;
-	if (push)
-		return transport && strcmp(transport, push) == 0 ? TAKE_OWN : TAKE_HELD;
+		return by && !message_pulls(by) && query_int(q, 5) ? TAKE_HELD : TAKE_FREE;
+	if (by && transport && strcmp(transport, by) == 0)
+		return TAKE_OWN;
+	if (by && !message_pulls(by))
+		return TAKE_HELD;
 	return strcmp(step, "submitted") == 0 && message_pulls(transport) ? TAKE_FREE : TAKE_HELD;
 }
 
 /* The ids of the oldest messages that can be taken, at most `max`. */
-static json_t *pick(struct store *s, const char *peer_id, int max, const char *push)
+static json_t *pick(struct store *s, const char *peer_id, int max, const char *by)
 {
 	json_t *ids = json_array();
 	json_auto_t *held_up = json_object(); /* senders */
-	autoquery q = db_query(s,
-			       "SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
-			       " WHERE message_id = id ORDER BY n DESC LIMIT 1) FROM message"
-			       " WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
-			       "si", peer_id, (int64_t)SCAN_MAX);
+	/* A5: an asker at work may be about to wait for its reply, which is then taken there. */
+	autoquery q = db_query(
+		s,
+		"SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
+		" WHERE message_id = id ORDER BY n DESC LIMIT 1), kind = 'reply' AND at > ? AND EXISTS"
+		" (SELECT 1 FROM peer WHERE peer_id = to_peer AND turn_state = 'working') FROM message"
+		" WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
+		"isi", store_now(s) - REPLY_RESTS, peer_id, (int64_t)SCAN_MAX);
 	while ((int)json_array_size(ids) < max && query_next(&q)) {
 		const char *from = query_text(&q, 2);
 		const char *sender = from ? from : query_text(&q, 3);
 		if (json_object_get(held_up, sender))
 			continue;
-		enum take how = how_taken(&q, push);
+		enum take how = how_taken(&q, by);
 		if (how == TAKE_FREE)
 			json_array_append_new(ids, json_string(query_text(&q, 0)));
 		else if (how == TAKE_HELD)
@@ -86,6 +97,12 @@ json_t *inbox_peek(struct store *s, const char *peer_id, int max)
 	return inbox_read(s, peer_id, max, NULL);
 }
 
+void inbox_reply_stored(struct store *s, const char *peer_id)
+{
+	if (transport_any_native(s, peer_id))
+		timer_set(s, reply_timer, peer_id, store_now(s) + REPLY_RESTS + USEC_PER_MSEC);
+}
+
 json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport)
 {
 	json_auto_t *ids = pick(s, peer_id, max, transport);
@@ -96,6 +113,10 @@ json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *t
 	{
 		/* As it was before this showing: `repeat` is about earlier ones. */
 		json_t *message = message_to_json(s, json_string_value(id));
+		/* What was fetched and never confirmed is fetched anew. */
+		if (message && strcmp(json_str(message, "step"), "submitted") == 0)
+			(void)!message_lost(s, json_string_value(id), "inbox", "it was never confirmed",
+					    NULL);
 		if (message && message_offer(s, json_string_value(id), transport, NULL, NULL) == 0)
 			json_array_append_new(messages, message);
 		else

@@ -259,10 +259,13 @@ static bool overtakes(struct store *s, const struct rung *m, enum message_step t
 		      (int64_t)(to == STEP_SUBMITTED)) != 0;
 }
 
-/* D4: whether another transport than `transport` has the message under way. */
-static bool switches(const struct rung *m, enum message_step to, const char *transport)
+/* D4: whether another transport than `transport` has the message under way. What one knows of it that was
+ * taken for lost long since says nothing of where it is now. */
+static bool switches(const struct rung *m, enum message_step to, bool known, const char *transport)
 {
 	bool under_way = m->step == STEP_OFFERED || m->step == STEP_SUBMITTED;
+	if (under_way && to == STEP_STORED && known)
+		return strcmp(m->transport, transport ? transport : "") != 0;
 	if (!under_way || (to != STEP_OFFERED && to != STEP_SUBMITTED))
 		return false;
 	if (message_pulls(m->transport))
@@ -304,7 +307,7 @@ static int climb(struct store *s, const char *id, enum message_step to, const ch
 	if (how == REFUSE || (m.dead && to != STEP_CONSUMED))
 		return error_set(err, ERR_CONFLICT, "message %s is %s and cannot be %s", id,
 				 m.dead ? "dead" : steps[m.step], steps[to]);
-	if (switches(&m, to, transport))
+	if (switches(&m, to, known, transport))
 		return error_set(err, ERR_CONFLICT, "%s has message %s under way", m.transport, id);
 	if (overtakes(s, &m, to))
 		return error_set(err, ERR_CONFLICT, "an earlier message of the same sender waits before %s",
@@ -347,7 +350,7 @@ static int back_to_stored(struct store *s, const char *id, const char *transport
 	int r = climb(s, id, STEP_STORED, transport, reason, known, err);
 	struct rung m;
 	if (!r && rung_find(s, id, &m))
-		store_wake(s, m.to_peer);
+		event_emit(s, "message.waits", m.to_peer, NULL, json_pack("{s:s}", "id", id));
 	return r;
 }
 

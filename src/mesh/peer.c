@@ -439,7 +439,11 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 
 void peer_set_hooked(struct store *s, const char *peer_id)
 {
-	(void)db_run(s, "UPDATE peer SET hooked = 1 WHERE peer_id = ? AND hooked = 0", "s", peer_id);
+	(void)db_run(
+		s,
+		"UPDATE peer SET hooked = 1, transport = CASE WHEN EXISTS (SELECT 1 FROM transport AS t WHERE"
+		" t.peer_id = peer.peer_id) THEN transport ELSE 'hook' END WHERE peer_id = ? AND hooked = 0",
+		"s", peer_id);
 }
 
 void peer_seen(struct store *s, const char *peer_id)

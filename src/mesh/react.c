@@ -23,6 +23,7 @@ static void on_peer_offline(struct store *s, const struct mesh_limits *limits, c
 	if (!is_gone(s, e->subject, &peer))
 		return;
 	(void)db_run(s, "DELETE FROM transport WHERE peer_id = ?", "s", peer.peer_id);
+	deliver_unheard(s, peer.peer_id);
 	deliver_settle(s, peer.peer_id, "its session ended before it was seen to read this");
 	if (peer.cause == CAUSE_REBOOT) {
 		timer_set(s, come_back, peer.peer_id, store_now(s) + limits->queue_age);
@@ -50,6 +51,7 @@ static void on_message_expire(struct store *s, const struct mesh_limits *limits,
 static void on_transport_settle(struct store *s, const struct mesh_limits *limits, const struct event *e)
 {
 	(void)limits;
+	deliver_unheard(s, e->subject);
 	if (db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", e->subject))
 		deliver_settle(s, e->subject, "the way closed before it was seen to be read");
 }

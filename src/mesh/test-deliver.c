@@ -1,6 +1,7 @@
 /* Tests of delivery into sessions: which way takes what, what its reports do, and what proves that it was
  * read. */
 #include "mesh/deliver.h"
+#include "mesh/inbox.h"
 #include "mesh/message.h"
 #include "mesh/testing.h"
 
@@ -36,7 +37,16 @@ static size_t taken(struct world *w, const struct scene *s, const struct transpo
 static void report(struct world *w, const struct scene *s, const char *id, enum deliver_outcome outcome)
 {
 	autoerror err = {0};
-	world_check(deliver_report(w->s, s->b.peer_id, INBOX, id, outcome, "why", &err), &err);
+	world_check(deliver_report(w->s, &w->limits, s->b.peer_id, INBOX, id, outcome, "why", &err), &err);
+}
+
+/* The hook tells that it has printed its answer. */
+static void passed_on(struct world *w, const struct scene *s, const char *id)
+{
+	autoerror err = {0};
+	world_check(
+		deliver_report(w->s, s->b.peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL, &err),
+		&err);
 }
 
 static void assert_step(struct world *w, const char *id, const char *step, bool repeat)
@@ -99,6 +109,20 @@ static void test_D4_what_did_not_arrive_is_no_repeat(void **state)
 	assert_int_equal(taken(w, &s, INBOX), 1);
 }
 
+static void test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	int tries = 0;
+	while (taken(w, &s, INBOX) == 1 && tries++ < 100)
+		report(w, &s, id, DELIVER_RETURNED);
+	assert_in_range(tries, 2, 10);
+	assert_int_equal(world_events(w, "message.dead", id), 1);
+	assert_int_equal(message_waiting(w->s, s.a.peer_id), 1); /* its sender is told */
+}
+
 static void test_D4_a_closed_way_settles_by_itself_at_an_idle_peer(void **state)
 {
 	struct world *w = *state;
@@ -146,9 +170,97 @@ static void test_D6_hooks_carry_what_no_native_way_does(void **state)
 	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
 	assert_int_equal(json_array_size(pulled), 1);
 	assert_non_null(strstr(json_str(json_array_get(pulled, 0), "text"), "at the boundary"));
+	assert_step(w, id, "offered", true);
+	passed_on(w, &s, id);
 	assert_step(w, id, "submitted", true);
 	deliver_confirm_pulled(w->s, s.b.peer_id); /* a later hook: the turn went on with it */
 	assert_step(w, id, "consumed", true);
+}
+
+static void test_D1_what_an_ended_hook_kept_to_itself_was_not_read(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *id = says(w, &s, "1");
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10)); /* its runtime ends the hook before it prints */
+	deliver_confirm_pulled(w->s, s.b.peer_id);
+	assert_step(w, id, "offered", true);
+	deliver_unheard(w->s, s.b.peer_id);
+	assert_step(w, id, "stored", true);
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10)); /* and without another hook, by the clock */
+	world_pass(w, 11 * USEC_PER_SEC);
+	assert_step(w, id, "stored", true);
+	assert_int_equal(world_events(w, "message.waits", s.b.peer_id), 2); /* whoever may carry it is told */
+}
+
+static void test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *id = says(w, &s, "1");
+	json_decref(inbox_take(w->s, s.b.peer_id, 10, "inbox"));
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	assert_int_equal(json_array_size(pulled), 1);
+	assert_step(w, id, "offered", true);
+}
+
+static void test_D4_a_way_that_is_opened_anew_knows_nothing_of_what_the_old_one_had(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *first = says(w, &s, "1");
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	transport_detach(w->s, s.b.peer_id, INBOX, "it died");
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *second = says(w, &s, "2");
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	assert_step(w, first, "stored", true);
+	assert_step(w, second, "offered", true);
+}
+
+static void test_D4_a_restart_of_the_daemon_settles_what_was_under_way(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *id = says(w, &s, "1"), *heard = says(w, &s, "2");
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	assert_int_equal(taken(w, &s, INBOX), 2);
+	transport_reset(w->s);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	report(w, &s, id, DELIVER_SUBMITTED); /* whoever took it is still there */
+	world_pass(w, 11 * USEC_PER_SEC);
+	assert_step(w, id, "submitted", true);
+	assert_step(w, heard, "stored", true);
+}
+
+static void test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	transport_detach(w->s, s.b.peer_id, INBOX, "its connection ended");
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10));
+	report(w, &s, id, DELIVER_RETURNED); /* whoever had taken it is still there */
+	assert_step(w, id, "offered", true);
+}
+
+static void test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	deliver_begun_anew(w->s, s.b.peer_id);
+	assert_step(w, id, "offered", true); /* its way has not handed it over yet */
+	report(w, &s, id, DELIVER_SUBMITTED);
+	deliver_begun_anew(w->s, s.b.peer_id);
+	assert_step(w, id, "stored", true);
 }
 
 static void test_D4_a_held_message_is_told_with_its_reason(void **state)
@@ -174,24 +286,29 @@ static void test_only_ones_own_messages_are_confirmed(void **state)
 	deliver_shown(w->s, s.a.peer_id, ids, "hook"); /* not a's */
 	deliver_shown(w->s, s.b.peer_id, ids, "hook"); /* never handed over: a forged prompt */
 	assert_step(w, id, "stored", false);
-	assert_int_equal(deliver_report(w->s, s.a.peer_id, INBOX, id, DELIVER_CONSUMED, NULL, NULL),
-			 ERR_NOT_FOUND);
+	assert_int_equal(
+		deliver_report(w->s, &w->limits, s.a.peer_id, INBOX, id, DELIVER_CONSUMED, NULL, NULL),
+		ERR_NOT_FOUND);
+}
+
+static void first_prompt(struct world *w, const struct scene *s, char ret_id[ID_SIZE])
+{
+	struct message_new m = {.kind = MESSAGE_PROMPT, .to = s->b.peer_id, .text = "begin"};
+	autoerror err = {0};
+	world_check(message_store(w->s, &w->limits, &m, ret_id, &err), &err);
+	world_check(message_offer(w->s, ret_id, "launch", NULL, &err), &err);
+	(void)db_run(w->s,
+		     "INSERT INTO spawn (spawn_id, peer_id, state, message_id, created_at) VALUES "
+		     "('spawn-1',?,'running',?,1)",
+		     "ss", s->b.peer_id, ret_id);
 }
 
 static void test_D8_nothing_goes_before_the_first_prompt(void **state)
 {
 	struct world *w = *state;
 	struct scene s = scene(w);
-	struct message_new m = {.kind = MESSAGE_PROMPT, .to = s.b.peer_id, .text = "begin"};
 	char prompt[ID_SIZE];
-	autoerror err = {0};
-	world_check(message_store(w->s, &w->limits, &m, prompt, &err), &err);
-	world_check(message_offer(w->s, prompt, "launch", NULL, &err), &err);
-	(void)db_run(w->s,
-		     "INSERT INTO spawn (spawn_id, peer_id, state, message_id, created_at) VALUES "
-		     "('spawn-1',?,'running',"
-		     "?,1)",
-		     "ss", s.b.peer_id, prompt);
+	first_prompt(w, &s, prompt);
 	free(says(w, &s, "me first"));
 	transport_attach(w->s, s.b.peer_id, INBOX);
 	assert_int_equal(taken(w, &s, INBOX), 0);
@@ -201,6 +318,27 @@ static void test_D8_nothing_goes_before_the_first_prompt(void **state)
 	deliver_shown(w->s, s.b.peer_id, ids, "hook");
 	assert_step(w, prompt, "consumed", true);
 	assert_int_equal(taken(w, &s, INBOX), 1);
+}
+
+/* Its hook was ended, so that nobody knows whether it was read. */
+static void test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	char prompt[ID_SIZE];
+	free(says(w, &s, "me first"));
+	first_prompt(w, &s, prompt);
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	assert_step(w, prompt, "stored", true);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	assert_int_equal(json_array_size(pulled), 1);
+	assert_non_null(strstr(json_str(json_array_get(pulled, 0), "text"), prompt));
+	json_auto_t *none = deliver_pull(w->s, s.b.peer_id, 10);
+	assert_int_equal(json_array_size(none), 0);
+	passed_on(w, &s, prompt);
+	deliver_confirm_pulled(w->s, s.b.peer_id);
+	json_auto_t *next = deliver_pull(w->s, s.b.peer_id, 10);
+	assert_int_equal(json_array_size(next), 1);
 }
 
 static void test_D9_each_message_says_whose_words_it_is(void **state)
@@ -241,10 +379,18 @@ int main(void)
 		world_test(test_D1_each_step_is_told_as_it_is_reached),
 		world_test(test_D4_the_best_open_way_takes_and_the_others_stand_by),
 		world_test(test_D4_what_did_not_arrive_is_no_repeat),
+		world_test(test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter),
 		world_test(test_D4_a_closed_way_settles_by_itself_at_an_idle_peer),
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
 		world_test(test_D6_hooks_carry_what_no_native_way_does),
+		world_test(test_D1_what_an_ended_hook_kept_to_itself_was_not_read),
+		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
+		world_test(test_D4_a_way_that_is_opened_anew_knows_nothing_of_what_the_old_one_had),
+		world_test(test_D4_a_restart_of_the_daemon_settles_what_was_under_way),
+		world_test(test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has),
+		world_test(test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again),
+		world_test(test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else),
 		world_test(test_D4_a_held_message_is_told_with_its_reason),
 		world_test(test_only_ones_own_messages_are_confirmed),
 		world_test(test_D8_nothing_goes_before_the_first_prompt),

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "mesh/message_internal.h"
 #include "store/event.h"
 #include "store/timer.h"
 
@@ -11,12 +12,12 @@
 #define TRANSPORT_SETTLES (10 * USEC_PER_SEC)
 
 const struct transport_kind transport_kinds[] = {
-	{"claude-inbox", TRANSPORT_PUSHES},
-	{"codex-link", TRANSPORT_PUSHES},
-	{"claude-rewake", TRANSPORT_PUSHES},
-	{"codex-queue", TRANSPORT_PUSHES},
+	{"claude-inbox", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
+	{"codex-link", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
+	{"claude-rewake", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
+	{"codex-queue", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
 	{"launch", TRANSPORT_PUSHES},
-	{"hook", TRANSPORT_PULLS},
+	{"hook", TRANSPORT_PULLS | TRANSPORT_REPORTS},
 	{"terminal", TRANSPORT_PUSHES},
 	{"inbox", TRANSPORT_PULLS},
 	{0},
@@ -52,6 +53,25 @@ static void tell(struct store *s, const char *event, const char *peer_id, const 
 	event_emit(s, event, peer_id, NULL, data);
 }
 
+/* What this end has under way it can tell nothing of any more, even if the way is opened anew. */
+static void cut(struct store *s, const char *peer_id, const char *name, const char *reason)
+{
+	json_auto_t *ids = json_array();
+	autoquery q =
+		db_query(s,
+			 "SELECT id FROM message WHERE to_peer = ?1 AND step IN ('offered','submitted')"
+			 " AND " MESSAGE_WAITING " AND (SELECT transport FROM delivery WHERE message_id = id"
+			 " ORDER BY n DESC LIMIT 1) = ?2 ORDER BY seq",
+			 "ss", peer_id, name);
+	while (query_next(&q))
+		json_array_append_new(ids, json_string(query_text(&q, 0)));
+	query_release(&q);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id) message_record(s, json_string_value(id), "cut", name, reason);
+	timer_set(s, "transport.settle", peer_id, store_now(s) + TRANSPORT_SETTLES);
+}
+
 void transport_attach(struct store *s, const char *peer_id, const struct transport_kind *kind)
 {
 	if (db_run(s, "INSERT OR IGNORE INTO transport (peer_id, name, attached_at) VALUES (?,?,?)", "ssi",
@@ -66,9 +86,9 @@ void transport_detach(struct store *s, const char *peer_id, const struct transpo
 {
 	if (db_run(s, "DELETE FROM transport WHERE peer_id = ? AND name = ?", "ss", peer_id, kind->name) < 1)
 		return;
+	cut(s, peer_id, kind->name, reason);
 	refresh(s, peer_id);
 	tell(s, "transport.detached", peer_id, kind, reason);
-	timer_set(s, "transport.settle", peer_id, store_now(s) + TRANSPORT_SETTLES);
 }
 
 bool transport_attached(struct store *s, const char *peer_id, const struct transport_kind *kind)
@@ -93,6 +113,10 @@ bool transport_any_native(struct store *s, const char *peer_id)
 
 void transport_reset(struct store *s)
 {
+	autoquery q = db_query(s, "SELECT peer_id, name FROM transport ORDER BY peer_id, name", "");
+	while (query_next(&q))
+		cut(s, query_text(&q, 0), query_text(&q, 1), "the daemon was started anew");
+	query_release(&q);
 	(void)db_run(s,
 		     "UPDATE peer SET transport = CASE WHEN hooked THEN 'hook' ELSE 'inbox' END"
 		     " WHERE peer_id IN (SELECT peer_id FROM transport)",

@@ -17,9 +17,10 @@
 #include "store/store.h"
 
 enum transport_flags {
-	TRANSPORT_PUSHES = 1 << 0, /* hands over on its own account: what it has under way is its own (D4) */
-	TRANSPORT_PULLS = 1 << 1,  /* the recipient fetches: what it took and did not confirm may be fetched
-				      again */
+	TRANSPORT_PUSHES = 1 << 0,  /* hands over on its own account: what it has under way is its own (D4) */
+	TRANSPORT_PULLS = 1 << 1,   /* the recipient fetches: what it took and did not confirm may be fetched
+				       again */
+	TRANSPORT_REPORTS = 1 << 2, /* whoever hands over tells what became of it (delivery_report) */
 };
 
 struct transport_kind {
@@ -33,7 +34,8 @@ extern const struct transport_kind transport_kinds[];
 /* NULL for a name that is none. */
 const struct transport_kind *transport_find(const char *name);
 
-/* Opens or closes a way; both may be repeated. */
+/* Opens or closes a way; both may be repeated. What a closed one had under way stays so, and is marked in its
+ * trace ("cut"): the way that is opened next is another one, and knows nothing of it. */
 void transport_attach(struct store *s, const char *peer_id, const struct transport_kind *kind);
 void transport_detach(struct store *s, const char *peer_id, const struct transport_kind *kind,
 		      const char *reason);

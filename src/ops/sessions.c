@@ -82,7 +82,7 @@ const struct op op_session_event = {
 			{"event", OP_TEXT, OP_REQUIRED,
 			 "session_start, prompt, tool_end, turn_end, awaits, compacts or session_end", 32, 0},
 			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
-			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane}", 0, 0},
+			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane_id}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
@@ -93,10 +93,11 @@ const struct op op_session_event = {
 	.handle = handle_event,
 };
 
-static int transport_of(const struct op_call *call, const struct transport_kind **ret, struct error *err)
+static int transport_of(const struct op_call *call, unsigned flag, const struct transport_kind **ret,
+			struct error *err)
 {
 	*ret = transport_find(op_text(call, "transport"));
-	if (*ret && ((*ret)->flags & TRANSPORT_PUSHES))
+	if (*ret && ((*ret)->flags & flag))
 		return 0;
 	return error_set(err, ERR_INVALID, "there is no transport of that name that hands messages over");
 }
@@ -104,7 +105,7 @@ static int transport_of(const struct op_call *call, const struct transport_kind 
 static int handle_take(struct op_call *call, json_t **ret, struct error *err)
 {
 	const struct transport_kind *kind = NULL;
-	int code = transport_of(call, &kind, err);
+	int code = transport_of(call, TRANSPORT_PUSHES, &kind, err);
 	if (!code && call->caller->kind != CALLER_PEER)
 		code = error_set(err, ERR_FORBIDDEN, "only a session that is a peer takes messages");
 	if (code)
@@ -144,12 +145,12 @@ static int handle_report(struct op_call *call, json_t **ret, struct error *err)
 {
 	const struct transport_kind *kind = NULL;
 	enum deliver_outcome outcome;
-	int code = transport_of(call, &kind, err);
+	int code = transport_of(call, TRANSPORT_REPORTS, &kind, err);
 	if (!code && !deliver_outcome_parse(op_text(call, "step"), &outcome))
 		code = error_set(err, ERR_INVALID, "the step is submitted, held, returned or consumed");
 	if (!code)
-		code = deliver_report(call->store, call->caller->peer_id, kind, op_text(call, "id"), outcome,
-				      op_text(call, "reason"), err);
+		code = deliver_report(call->store, &call->core->limits, call->caller->peer_id, kind,
+				      op_text(call, "id"), outcome, op_text(call, "reason"), err);
 	if (!code)
 		*ret = json_object();
 	return code;
