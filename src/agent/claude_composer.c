@@ -58,6 +58,7 @@ static const struct term_mark marks[] = {
 	{SCREEN_LOGIN, "Select login method", NULL},
 	{SCREEN_LOGIN, "Paste code here if prompted", NULL},
 	{SCREEN_PERMISSION, "Do you want to ", NULL},
+	{SCREEN_PERMISSION, "MCP servers may execute code or access system resources.", NULL},
 	{SCREEN_PERMISSION, "Would you like to proceed?", NULL},
 	{0},
 };

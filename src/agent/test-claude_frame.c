@@ -76,7 +76,9 @@ static void test_D9_text_that_could_end_the_envelope_is_refused(void **state)
 		assert_int_equal(out.len, 0);
 	}
 	json_auto_t *talk =
-		message(NULL, "a", "&lt;cross-session-message> is a tag; cross-session-message too");
+		message(NULL, "a",
+			"&lt;cross-session-message>, &lt;/cross-session-message> are none any more;"
+			" cross-session-message never was, nor is a/cross-session-message");
 	assert_non_null(talk);
 }
 

@@ -228,19 +228,26 @@ static void park(struct daemon *d, struct call *call)
 		call->timer = loop_timer_start(&d->loop, call->op.wait, wait_over, call);
 }
 
-/* Waiters of a topic that was committed in this turn run again in the next. */
+static bool is_waited_for(const struct call *call, const char *const *topics, size_t n)
+{
+	for (size_t i = 0; !call->working && i < n; i++)
+		if (strcmp(topics[i], call->op.topic) == 0)
+			return true;
+	return false;
+}
+
+/* Waiters of a topic that was committed in this turn run again in the next. Ways into sessions come last: who
+ * waits for a reply takes it in place of them (A5). */
 static void wake_waiters(struct daemon *d)
 {
 	size_t n = 0;
 	const char *const *topics = store_wakes(d->store, &n);
-	list_for_each_safe (pos, &d->parked) {
-		struct call *call = list_entry(pos, struct call, link);
-		bool woken = false;
-		for (size_t i = 0; !call->working && !woken && i < n; i++)
-			woken = strcmp(topics[i], call->op.topic) == 0;
-		if (woken)
-			wake_call(d, call);
-	}
+	for (int ways = 0; ways < 2; ways++)
+		list_for_each_safe (pos, &d->parked) {
+			struct call *call = list_entry(pos, struct call, link);
+			if (!!(call->op.op->flags & OP_TAKES) == ways && is_waited_for(call, topics, n))
+				wake_call(d, call);
+		}
 }
 
 /* What the daemon itself does about committed events. */

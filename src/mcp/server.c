@@ -66,7 +66,7 @@ struct mcp_server {
 	struct list lists;
 	struct loop_timer *role_timer, *end_timer;
 	bool initialized;  /* a legacy client has said who it is */
-	bool in_use;	   /* something was asked besides what the server is (a probe may do no more) */
+	bool has_tools;	   /* the client knows our tools: what it was told before, it could not answer */
 	enum mcp_set told; /* the set that a legacy client was told last */
 	bool ending;
 };
@@ -134,17 +134,18 @@ static void maybe_ended(struct mcp_server *s)
 static void maybe_deliver(struct mcp_server *s)
 {
 	const struct agent_backend *backend = mcp_session_backend(s->session);
-	if (!s->in_use || s->ending || !mcp_session_is_registered(s->session) || !backend->inbox)
+	if (!s->has_tools || s->ending || !mcp_session_is_registered(s->session) || !backend->inbox)
 		return;
 	if (!s->deliver)
 		s->deliver = mcp_deliver_new(s->o.loop, s->link, backend->inbox);
 	mcp_deliver_start(s->deliver);
 }
 
-/* The client is at work: from now on it is a session, not only a probe. */
-static void use(struct mcp_server *s)
+/* From now on the client can answer what it is told; one that only looks what the server is, as a probe does,
+ * gets no messages. */
+static void has_tools(struct mcp_server *s)
 {
-	s->in_use = true;
+	s->has_tools = true;
 	maybe_deliver(s);
 }
 
@@ -159,6 +160,7 @@ static void answer_list(struct mcp_server *s, const json_t *id, enum era era)
 	else
 		s->told = set;
 	reply(s, id, era, result);
+	has_tools(s);
 }
 
 static void answer_lists(void *data)
@@ -238,7 +240,6 @@ static void do_list(struct mcp_server *s, const struct request *r)
 		refuse(s, r->id, JSONRPC_INVALID_PARAMS, "there is one page only, so no cursor", NULL);
 		return;
 	}
-	use(s);
 	/* Where nobody listens there is nothing to wait for. */
 	if (mcp_session_is_settled(s->session) || mcp_link_state(s->link) == MCP_LINK_AWAY ||
 	    n >= LISTS_MAX) {
@@ -289,7 +290,7 @@ static void do_call(struct mcp_server *s, const struct request *r)
 		       "tools/call names a tool, and its arguments are an object", NULL);
 		return;
 	}
-	use(s);
+	has_tools(s);
 	/* A set that was not chosen only saves tokens: who may call what is the daemon's to say. */
 	const struct op *op = mcp_tool_find(name, s->o.tools ? s->o.tools : MCP_SET_ALL);
 	if (!op || s->o.place->kept_out) {
@@ -399,8 +400,6 @@ static void handle_line(struct mcp_server *s, const char *line, size_t len)
 		refuse(s, m.id, code, err.message, NULL);
 	else if (m.type == JSONRPC_REQUEST)
 		handle_request(s, &m);
-	else if (m.type == JSONRPC_NOTIFICATION && strcmp(m.method, "notifications/initialized") == 0)
-		use(s);
 	else if (m.type == JSONRPC_NOTIFICATION && strcmp(m.method, "notifications/cancelled") == 0)
 		cancel(s, json_object_get(m.params, "requestId"));
 }

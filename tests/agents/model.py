@@ -30,6 +30,8 @@ In TEXT, COMMAND and the strings of "with", $name stands for: $0 and $1… what 
 text; $id, $kind, $from the attributes of a mesh message; $result what the last call returned; and what a step's "take": {NAME: REGEX}
 found in the result of its call (the first group, or all of it). $$ is a dollar; what names nothing stays as it is.
 
+A call of what is not offered is said (NO SUCH TOOL), and tried again in the next answer: the tools of a server may come late.
+
 Each text starts a script of its own. One that comes while another is under way goes first, and the other goes on after it, in the same
 turn. Mesh messages (<coppice-message …>) are texts of their own wherever they appear: in a prompt, beside a tool's result, in what a hook
 added; one that is seen again starts nothing.
@@ -62,6 +64,7 @@ SIDE = re.compile(
     r"^\s*(Generate a concise, single-line task title|Your task is to create a detailed summary|CRITICAL: Respond with TEXT ONLY"
     r"|You are performing a CONTEXT CHECKPOINT COMPACTION)"
 )
+NOT_OFFERED = "NO SUCH TOOL"
 SUMMARY = "<analysis>none</analysis>\n<summary>A conversation of a test.</summary>"
 
 ELEMENT = re.compile(r"<coppice-message\b([^>]*)>.*?</coppice-message>", re.S)
@@ -228,7 +231,7 @@ class Director:
         for part in self.asked.parts:
             if part.role == "model":
                 self._begin(batch)
-                self._advance(past=True)
+                self._advance(said=part.text)
                 batch = []
             elif part.role == "result":
                 if self.last:
@@ -238,7 +241,7 @@ class Director:
             else:
                 batch += self._starts(part)
         self._begin(batch)
-        return self._advance(past=False)
+        return self._advance()
 
     def _starts(self, part):
         elements = list(ELEMENT.finditer(part.text))
@@ -270,8 +273,8 @@ class Director:
     def _begin(self, batch):
         self.scripts = batch + self.scripts
 
-    def _advance(self, past):
-        """Takes the steps of one answer: words, and on to the first call, since words alone end the turn."""
+    def _advance(self, said=None):
+        """Takes the steps of one answer: words, and on to the first call, since words alone end the turn. What was said, if it is past."""
         taken = []
         self.last = None
         while self.scripts:
@@ -281,10 +284,12 @@ class Director:
                 continue
             step = script.steps[0]
             if "error" in step:
-                if not past and self.failed(script.key) < step.get("times", 1):
+                if said is None and self.failed(script.key) < step.get("times", 1):
                     return [(step, script)]
                 script.steps.pop(0)
                 continue
+            if "say" not in step and NOT_OFFERED in (said or ""):
+                break
             script.steps.pop(0)
             taken.append((step, script))
             if "say" not in step:
@@ -335,7 +340,7 @@ class Reply:
         if tool:
             self.calls.append({"name": tool[0], "space": tool[1], "with": arguments})
         else:
-            self.say.append(f"NO SUCH TOOL: {wanted}")
+            self.say.append(f"{NOT_OFFERED}: {wanted}")
 
     def log(self):
         if self.error:

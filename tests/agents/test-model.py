@@ -23,6 +23,7 @@ class Client:
     def __init__(self, lab, api, session="s-1"):
         self.lab, self.api, self.session = lab, api, session
         self.history = []
+        self.tools = [{"name": "Bash"}, {"name": "mcp__coppice__ask"}, {"name": "mcp__coppice__ack"}]
 
     def post(self, path, body):
         url = f"http://127.0.0.1:{self.lab.model.port}/v1/{path}"
@@ -43,9 +44,8 @@ class Client:
         if text is not None:
             blocks.append({"type": "text", "text": text})
         self.history.append({"role": "user", "content": blocks})
-        tools = [{"name": "Bash"}, {"name": "mcp__coppice__ask"}, {"name": "mcp__coppice__ack"}]
         system = [{"type": "text", "text": "Primary working directory: /w/feat-a\nmore"}]
-        body = {"model": "m", "system": system, "messages": self.history, "tools": tools, "stream": stream}
+        body = {"model": "m", "system": system, "messages": self.history, "tools": self.tools, "stream": stream}
         answer = self.post("messages?beta=true", body)
         content = json.loads(answer)["content"] if not stream else self._of_events(answer)
         self.history.append({"role": "assistant", "content": content})
@@ -179,9 +179,14 @@ def test_several_calls_at_once(lab):
         same(client.ask(result="2"), ("done", []))
 
 
-def test_what_is_not_offered_is_said(lab):
-    lab.model.on("go", call("no_such_tool"))
-    same(Client(lab, "messages").ask("go"), ("NO SUCH TOOL: no_such_tool", []))
+def test_what_is_not_offered_is_said_and_tried_again(lab):
+    lab.model.on("go", shell("one"), call("late"), say("done"))
+    client = Client(lab, "messages")
+    client.ask("go")
+    same(client.ask(result=""), ("NO SUCH TOOL: late", []))
+    client.tools.append({"name": "mcp__coppice__late"})
+    same(client.ask("and now?")[1], [("mcp__coppice__late", {})])
+    same(client.ask(result=""), ("done", []))
 
 
 def test_an_answer_is_held_until_the_test_lets_go(lab):
