@@ -240,10 +240,18 @@ class Terminal:
     def _times(self, text):
         return re.sub(r"\s", "", self.screen()).count(text)
 
-    def answer(self, dialog, key):
-        """Answers a dialog. A key that comes too early is dropped, by Claude Code on purpose, so it is pressed until the dialog goes."""
+    def answer(self, dialog, key, choice=None):
+        """Answers a dialog: presses the key of the choice until its mark is shown, and `key` until the dialog goes. One that comes too early
+        is dropped, by Claude Code on purpose."""
         self.wait(dialog)
-        while re.search(dialog, self.screen()):
+        if choice:
+            self._press(choice, lambda screen: re.search(rf"[❯›>] {choice}\.", screen), f"does not choose {choice}")
+        self._press(key, lambda screen: not re.search(dialog, screen), f"keeps showing /{dialog}/")
+
+    def _press(self, key, fits, what):
+        end = time.monotonic() + LIMIT
+        while not fits(screen := self.screen()):
+            check(time.monotonic() < end, f"{self.name} {what}:\n{screen}")
             self.press(key)
             select.select([self.output], [], [], 1)
             self._drain()

@@ -196,6 +196,7 @@ def test_an_answer_is_held_until_the_test_lets_go(lab):
     asking = threading.Thread(target=lambda: got.append(Client(lab, "messages").ask("slow")))
     asking.start()
     hold.reached()
+    lab.model.wait("slow")
     same((got, lab.model.requests()[-1]["hold"]), ([], hold.path))
     hold.release()
     asking.join()
