@@ -187,6 +187,10 @@ static void record_sent(struct link *l, const struct news *n)
 								: DELIVER_SUBMITTED;
 	(void)!deliver_report(s, peer.peer_id, l->transport, n->id, outcome, n->why,
 			      NULL); /* or it is none of ours */
+	/* What it refuses it would refuse again at once: until the session shows that it lives, hooks carry.
+	 */
+	if (outcome == DELIVER_RETURNED)
+		transport_detach(s, peer.peer_id, l->transport, n->why);
 	store_wake(s, peer.peer_id); /* there may be more */
 }
 
@@ -203,6 +207,15 @@ static void record_lost(struct link *l, const struct news *n)
 		transport_detach(s, query_text(&q, 0), l->transport, n->why);
 }
 
+static void record_turn(struct link *l, const struct news *n)
+{
+	const struct proc_stat *p = &l->chain.at[0];
+	struct peer_ref peer;
+	session_turn(&l->daemon->core, p->pid, (int64_t)p->start_time, n->key, n->turn);
+	if (l->handle && peer_of_session(l->daemon->store, p->pid, p->start_time, n->key, &peer))
+		transport_attach(l->daemon->store, peer.peer_id, l->transport);
+}
+
 static void record(struct link *l, const struct news *n)
 {
 	struct daemon *d = l->daemon;
@@ -215,7 +228,7 @@ static void record(struct link *l, const struct news *n)
 		(void)peer_session_gone(d->store, p->pid, p->start_time, n->key);
 		break;
 	case NEWS_TURN:
-		session_turn(&d->core, p->pid, (int64_t)p->start_time, n->key, n->turn);
+		record_turn(l, n);
 		break;
 	case NEWS_SENT:
 	case NEWS_CONSUMED:

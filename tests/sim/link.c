@@ -222,7 +222,18 @@ static void record_sent(struct sim *m, const struct link *l, const json_t *news)
 										       : DELIVER_SUBMITTED;
 	(void)!deliver_report(m->store, peer.peer_id, transport_find("codex-link"), json_str(news, "id"),
 			      outcome, why, NULL);
+	if (outcome == DELIVER_RETURNED)
+		transport_detach(m->store, peer.peer_id, transport_find("codex-link"), why);
 	store_wake(m->store, peer.peer_id);
+}
+
+static void record_turn(struct sim *m, const struct link *l, const json_t *news)
+{
+	struct peer_ref peer;
+	const char *key = json_str(news, "key");
+	session_turn(&m->core, l->pid, l->start_time, key, (enum agent_turn)json_int(news, "turn", 0));
+	if (!l->lost && peer_of_session(m->store, (pid_t)l->pid, (uint64_t)l->start_time, key, &peer))
+		transport_attach(m->store, peer.peer_id, transport_find("codex-link"));
 }
 
 static void record_lost(struct sim *m, const struct link *l)
@@ -245,8 +256,7 @@ static void record_news(struct sim *m, const struct link *l, const json_t *news)
 	else if (strcmp(kind, "gone") == 0)
 		(void)peer_session_gone(m->store, (pid_t)l->pid, (uint64_t)l->start_time, key);
 	else if (strcmp(kind, "turn") == 0)
-		session_turn(&m->core, l->pid, l->start_time, key,
-			     (enum agent_turn)json_int(news, "turn", 0));
+		record_turn(m, l, news);
 	else if (strcmp(kind, "lost") == 0)
 		record_lost(m, l);
 	else

@@ -19,8 +19,8 @@ static bool is_known(const char *reason)
  * have arrived goes to `ret_maybe`: all but those that are known not to. */
 static void walk_trace(struct sim *m, const char *id, int *ret_maybe)
 {
-	char way[32] = ""; /* that has it under way */
-	int maybe = 0;
+	char way[32] = "";	 /* that has it under way */
+	int maybe = 0, most = 0; /* a return may tell of a showing before the last */
 	autoquery q = db_query(
 		m->store,
 		"SELECT step, coalesce(transport, ''), coalesce(reason, '') FROM delivery WHERE message_id"
@@ -42,6 +42,7 @@ static void walk_trace(struct sim *m, const char *id, int *ret_maybe)
 			json_object_set_new(offered, by, json_true());
 		if (gives && (!way[0] || (!pushes && !had_pushed && strcmp(step, "submitted") == 0)))
 			maybe++;
+		most = maybe > most ? maybe : most;
 		if (gives)
 			(void)snprintf(way, sizeof(way), "%s", by);
 		if (strcmp(step, "returned") == 0 && is_known(query_text(&q, 2)))
@@ -49,7 +50,7 @@ static void walk_trace(struct sim *m, const char *id, int *ret_maybe)
 		if (strcmp(step, "returned") == 0 || strcmp(step, "stored") == 0 || strcmp(step, "dead") == 0)
 			way[0] = '\0';
 	}
-	*ret_maybe = maybe;
+	*ret_maybe = most;
 }
 
 static int64_t times_read(const struct sim *m, const char *id)

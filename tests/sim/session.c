@@ -198,7 +198,7 @@ static void start_runtime(struct sim *m)
 		for (size_t i = m->n_sessions - 1; i > 0; i--) {
 			const struct session *old = &m->sessions[i - 1];
 			if (session_lives(m, old) || strcmp(old->backend, s->backend) != 0 ||
-			    old->hosts != s->hosts)
+			    old->hosts != s->hosts || session_by_key(m, 0, old->key))
 				continue;
 			memcpy(s->key, old->key, sizeof(s->key));
 			break;
