@@ -6,8 +6,8 @@
  *	❯ text, broken at spaces                ❯ and a no-break space
  *	  further rows
  *	───────────────────────────────────
- *	  ⏸ manual mode on · esc to interrupt   the second half only while a turn runs and the prompt is
- *empty
+ *	  ⏸ manual mode on · esc to interrupt   the second half only while a turn runs and the prompt
+ *	                                        is empty
  *
  * The cursor is hidden (Claude draws one itself) but placed. An empty prompt may show a suggestion or a
  * hint, dim, its first character inverse. Shell mode has "! " in place of the mark. A prompt of many rows

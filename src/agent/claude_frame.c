@@ -60,7 +60,7 @@ static void add_name(const char *name, struct strbuf *out)
 static bool holds_tag(const char *text)
 {
 	for (const char *at = text; (at = strcasestr(at, tag)) != NULL; at++)
-		if (at > text && (at[-1] == '<' || at[-1] == '/'))
+		if ((at > text && at[-1] == '<') || (at > text + 1 && at[-1] == '/' && at[-2] == '<'))
 			return true;
 	return false;
 }

@@ -1,11 +1,13 @@
 /* Lines of Claude Code's session inbox: JSON, one a line, at most 1 MiB of it. Not documented by its vendor;
  * seen with 2.1.224 to 2.1.330.
  *
- *	to the session		{"type":"auth","token":…}
- *				{"type":"user","msgV":1,"msg_id":UUID,"from":"uds:OUR-SOCKET","priority":"next",
- *				 "message":{"role":"user","content":"<cross-session-message
- *from-name=\"NAME\">…"}} to the socket `from`
- *{"type":"control","action":"peer_message_status","status":…,"orig_msg_id":UUID,…}
+ *	to the session
+ *		{"type":"auth","token":…}
+ *		{"type":"user","msgV":1,"msg_id":UUID,"from":"uds:OUR-SOCKET","priority":"next",
+ *		 "message":{"role":"user","content":
+ *		            "<cross-session-message from-name=\"NAME\">…"}}
+ *	to the socket `from`
+ *		{"type":"control","action":"peer_message_status","status":…,"orig_msg_id":UUID,…}
  *
  * The envelope could carry our socket as `from` too. It does not: models are told to answer to it with a
  * tool of Claude Code's own, and such an answer would close no ask. */

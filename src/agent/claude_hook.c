@@ -1,41 +1,23 @@
 /* Payloads and answers of Claude Code's hooks; see claude.h. */
 #include "agent/claude.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/hook.h"
 #include "base/json.h"
 
-enum { SESSION_MAX = 128 };
-
-static const struct {
-	const char *name;
-	enum agent_event event;
-	bool answers; /* takes context for the model */
-} events[] = {
-	{"SessionStart", AGENT_SESSION_START, true}, {"UserPromptSubmit", AGENT_PROMPT, true},
-	{"PostToolUse", AGENT_TOOL_END, true},	     {"Stop", AGENT_TURN_END, false},
-	{"Notification", AGENT_AWAITS, false},	     {"PermissionRequest", AGENT_AWAITS, false},
-	{"PreCompact", AGENT_COMPACTS, false},	     {"SessionEnd", AGENT_SESSION_END, false},
+static const struct hook_kind events[] = {
+	{"SessionStart", AGENT_SESSION_START, true},
+	{"UserPromptSubmit", AGENT_PROMPT, true},
+	{"PostToolUse", AGENT_TOOL_END, true},
+	{"Stop", AGENT_TURN_END, false},
+	{"Notification", AGENT_AWAITS, false},
+	{"PermissionRequest", AGENT_AWAITS, false},
+	{"PreCompact", AGENT_COMPACTS, false},
+	{"SessionEnd", AGENT_SESSION_END, false},
+	{0},
 };
-
-static enum agent_event event_of(const char *name)
-{
-	for (size_t i = 0; name && i < ARRAY_SIZE(events); i++)
-		if (strcmp(events[i].name, name) == 0)
-			return events[i].event;
-	return AGENT_EVENT_NONE;
-}
-
-/* The event's name if it takes context, else NULL. */
-static const char *name_for_context(enum agent_event event)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(events); i++)
-		if (events[i].event == event && events[i].answers)
-			return events[i].name;
-	return NULL;
-}
 
 static bool is_one_of(const char *text, const char *const *list)
 {
@@ -75,55 +57,25 @@ static bool passes(enum agent_event event, const json_t *payload)
 	return event != AGENT_SESSION_END || !is_one_of(json_str(payload, "reason"), goes_on);
 }
 
-static const char *source_of(const json_t *payload)
-{
-	static const char *const known[] = {"startup", "resume", "clear", "compact", NULL};
-	const char *source = json_str(payload, "source");
-	if (source && strcmp(source, "fork") == 0)
-		return "resume"; /* what it was called before 2.1.214 */
-	return is_one_of(source, known) ? source : NULL;
-}
-
-static char *copy_prompt(const json_t *payload)
-{
-	const json_t *prompt = json_object_get(payload, "prompt");
-	const char *text = json_string_value(prompt);
-	size_t len = json_string_length(prompt);
-	if (len > AGENT_PROMPT_MAX)
-		for (len = AGENT_PROMPT_MAX; len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80;)
-			len--; /* not in the middle of a character */
-	return text ? xstrndup(text, len) : NULL;
-}
-
 int claude_hook_read(const char *event, const json_t *payload, struct agent_hook *ret, struct error *err)
 {
 	const char *name = json_str(payload, "hook_event_name");
 	bool waits = strcmp(event, "wait") == 0;
 	if (!name || (!waits && strcmp(name, event) != 0))
 		return error_set(err, ERR_INVALID, "the payload is not one of the hook %.40s", event);
-	const char *session = json_str(payload, "session_id"), *cwd = json_str(payload, "cwd");
-	if (!session || !*session || strlen(session) > SESSION_MAX)
-		return error_set(err, ERR_INVALID, "the payload of a hook names no session");
-	struct agent_hook hook = {.event = event_of(name), .waits = waits};
-	if (!passes(hook.event, payload))
-		hook.event = AGENT_EVENT_NONE;
-	if (waits && ((hook.event != AGENT_SESSION_START && hook.event != AGENT_TURN_END) || !may_wait()))
-		hook.event = AGENT_EVENT_NONE;
-	const char *source = hook.event == AGENT_SESSION_START ? source_of(payload) : NULL;
-	hook.session = xstrdup(session);
-	hook.cwd = cwd && cwd[0] == '/' && strlen(cwd) < PATH_MAX ? xstrdup(cwd) : NULL;
-	hook.source = source ? xstrdup(source) : NULL;
-	hook.prompt = hook.event == AGENT_PROMPT ? copy_prompt(payload) : NULL;
-	hook.continued = hook.event == AGENT_TURN_END && json_bool(payload, "stop_hook_active", false);
-	*ret = hook;
+	enum agent_event what = hook_event_of(events, name);
+	if (!passes(what, payload))
+		what = AGENT_EVENT_NONE;
+	if (waits && ((what != AGENT_SESSION_START && what != AGENT_TURN_END) || !may_wait()))
+		what = AGENT_EVENT_NONE;
+	int code = hook_take(payload, what, ret, err);
+	if (code)
+		return code;
+	ret->waits = waits;
+	const char *source = json_str(payload, "source");
+	if (what == AGENT_SESSION_START && source && strcmp(source, "fork") == 0)
+		ret->source = xstrdup("resume"); /* what it was called before 2.1.214 */
 	return 0;
-}
-
-static void add_json(const json_t *json, struct strbuf *out)
-{
-	autofree char *text = json_text(json);
-	autofree char *line = xasprintf("%s\n", text);
-	strbuf_addstr(out, line); /* whole or not at all */
 }
 
 void claude_hook_write(const struct agent_hook *hook, const struct agent_hook_answer *answer,
@@ -131,21 +83,12 @@ void claude_hook_write(const struct agent_hook *hook, const struct agent_hook_an
 {
 	const char *context = answer->context && *answer->context ? answer->context : NULL;
 	const char *carry_on = answer->carry_on && *answer->carry_on ? answer->carry_on : NULL;
-	const char *name = name_for_context(hook->event);
 	*ret_exit = 0;
-	if (hook->waits) {
-		if (hook->event == AGENT_EVENT_NONE || (!context && !carry_on))
-			return;
+	if (!hook->waits) {
+		hook_answer(events, hook->event, answer, out);
+	} else if (hook->event != AGENT_EVENT_NONE && (context || carry_on)) {
 		/* Exit code 2 is what wakes the session, with the text of stderr. */
 		strbuf_addstr(errout, context ? context : carry_on);
 		*ret_exit = 2;
-	} else if (context && name) {
-		json_auto_t *json = json_pack("{s:{s:s}}", "hookSpecificOutput", "hookEventName", name);
-		json_set_str(json_object_get(json, "hookSpecificOutput"), "additionalContext", context);
-		add_json(json, out);
-	} else if (carry_on && hook->event == AGENT_TURN_END) {
-		json_auto_t *json = json_pack("{s:s}", "decision", "block");
-		json_set_str(json, "reason", carry_on);
-		add_json(json, out);
 	}
 }

@@ -3,8 +3,8 @@
  *	queued → (a token) → connected → written → read by the session → told as sent
  *
  * A line that was not written whole is known not to have arrived, for the session acts on whole lines only.
- *One that was is the session's, even if it never says that it has read it. Receipts come for messages that
- *were told as sent, so the last of them are remembered. */
+ * One that was is the session's, even if it never says that it has read it. Receipts come for messages that
+ * were told as sent, so the last of them are remembered. */
 #include "agent/claude_inbox.h"
 
 #include <errno.h>

@@ -1,11 +1,12 @@
 /* The parts of the backend `codex`, put together in codex.c; agent.h has their contracts.
  *
  * Codex runs in one of three ways:
- *	shared	 plain `codex`: its sessions live in an app server, one for all terminals of a CODEX_HOME,
- *which the first of them started. Hooks and MCP servers are children of that, with its environment; each
- *session has MCP servers of its own, started in its folder with the session, before its first prompt. own
- *what codex_start makes: an app server for this terminal alone embedded `codex exec`, `codex --no-daemon`:
- *one process, no socket; only `codex queue` reaches it
+ *	shared    plain `codex`: its sessions live in an app server, one for all terminals of a
+ *	          CODEX_HOME, which the first of them started. Hooks and MCP servers are children of
+ *	          that, with its environment; each session has MCP servers of its own, started in its
+ *	          folder with the session, before its first prompt.
+ *	own       what codex_start makes: an app server for this terminal alone
+ *	embedded  `codex exec`, `codex --no-daemon`: one process, no socket; only `codex queue` reaches it
  *
  * A SessionStart hook runs with the first prompt, in each of them. */
 #ifndef AGENT_CODEX_H

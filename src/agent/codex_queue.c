@@ -50,8 +50,13 @@ int codex_queue(const json_t *command, const char *session, const char *text, js
 int codex_queue_result(int status, const char *out, size_t len, struct error *err)
 {
 	static const char queued[] = "Queued message ";
-	if (status == 0 && len >= sizeof(queued) - 1 && memcmp(out, queued, sizeof(queued) - 1) == 0)
-		return 0;
+	/* It may warn of something else first. */
+	for (const char *p = out, *end = out + len; status == 0 && p && p < end;) {
+		if ((size_t)(end - p) >= sizeof(queued) - 1 && memcmp(p, queued, sizeof(queued) - 1) == 0)
+			return 0;
+		p = memchr(p, '\n', (size_t)(end - p));
+		p = p ? p + 1 : NULL;
+	}
 	autostrbuf said = STRBUF_INIT(8 * SAID_MAX);
 	text_escape(out, len < SAID_MAX ? len : SAID_MAX, false, &said);
 	return error_set(err, ERR_REFUSED, "codex queue ended with %d: %s", status, strbuf_str(&said));

@@ -73,8 +73,9 @@ json_t *codex_hooks(const char *program, const char *version)
 /* A server gets nothing of its environment but what is named: without these it would not know whose it is,
  * nor where the daemon is. */
 static const char *const variables[] = {
-	"COPPICE",     "COPPICE_HOME",	"COPPICE_PEER",	  "COPPICE_NAME",    "COPPICE_CIRCLE",
-	"COPPICE_JOB", "COPPICE_FENCE", "XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
+	"COPPICE",	  "COPPICE_HOME",    "COPPICE_PEER",	"COPPICE_NAME",
+	"COPPICE_CIRCLE", "COPPICE_ROLE",    "COPPICE_JOB",	"COPPICE_FENCE",
+	"XDG_STATE_HOME", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME",
 };
 
 json_t *codex_mcp_server(const char *program)

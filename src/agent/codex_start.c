@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "agent/edit_toml.h"
 #include "base/json.h"
@@ -128,7 +129,8 @@ static void add_users_roots(const struct edit_toml *config, json_t *roots)
 }
 
 /* Codex's sandbox lets the worktree be written, but no git folder: not even one that is named, with what is
- * below it. So what a commit writes is named piece by piece: not the repository's configuration and hooks. */
+ * below it. So what a commit writes is named piece by piece: not the repository's configuration and hooks. A
+ * folder that is not there must not be named: with it the sandbox would run no command at all. */
 static void add_git_roots(const struct agent_start *start, json_t *roots)
 {
 	static const char *const shared[] = {"objects", "refs", "logs", "lfs"};
@@ -137,7 +139,8 @@ static void add_git_roots(const struct agent_start *start, json_t *roots)
 	add(roots, start->git_dir);
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++) {
 		autofree char *path = path_join(start->common_dir, shared[i]);
-		add(roots, path);
+		if (access(path, F_OK) == 0)
+			add(roots, path);
 	}
 }
 

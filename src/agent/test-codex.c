@@ -231,7 +231,10 @@ static void test_the_queues_answer(void **state)
 	static const char ok[] = "Queued message 01a22ded-f2e3 for thread " S ".\n";
 	static const char no[] = "Error: failed to queue session message: no rollout found \033[1m\n";
 	autoerror err = {0};
+	static const char warned[] =
+		"WARNING: proceeding, even though\nQueued message 01a22ded-f2e3 for thread " S ".\n";
 	assert_int_equal(codex_queue_result(0, ok, strlen(ok), NULL), 0);
+	assert_int_equal(codex_queue_result(0, warned, strlen(warned), NULL), 0);
 	assert_int_equal(codex_queue_result(1, no, strlen(no), &err), ERR_REFUSED);
 	assert_non_null(strstr(err.message, "no rollout found \\x1B"));
 	assert_int_equal(codex_queue_result(1, ok, strlen(ok), NULL), ERR_REFUSED);

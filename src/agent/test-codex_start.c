@@ -8,6 +8,7 @@
 
 #include "agent/codex.h"
 #include "base/json.h"
+#include "os/file.h"
 #include "os/testing.h"
 
 static char self[4096];
@@ -160,22 +161,30 @@ static void test_permissions(void **state)
 {
 	(void)state;
 	static const char *const names[] = {"edits", "auto"}, *const approvals[] = {"on-request", "never"};
+	static const char *const there[] = {".git/objects", ".git/refs", ".git/logs"};
+	for (size_t i = 0; i < ARRAY_SIZE(there); i++) {
+		autofree char *path = path_join(folder, there[i]);
+		assert_int_equal(dir_make(path, 0700, NULL), 0);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		struct agent_start s = plain();
 		autocommand c = {0};
 		json_auto_t *profile = json_pack("{s:s}", "permissions", names[i]);
 		s.profile = profile;
+		autofree char *common = path_join(folder, ".git");
 		s.git_dir = "/r/.git/worktrees/a";
-		s.common_dir = "/r/.git";
+		s.common_dir = common;
 		start(&s, &c);
 		autofree char *want =
 			xasprintf("[\"codex\",\"--remote\",\"@\",\"-a\",\"%s\",\"-s\",\"workspace-write\"]",
 				  approvals[i]);
 		assert_argv(c.argv, want);
-		/* What a commit writes, and not the repository's configuration. */
-		assert_string_equal(setting(server_argv(&c), ROOTS),
-				    "[\"/r/.git/worktrees/a\",\"/r/.git/objects\",\"/r/.git/refs\",\"/r/.git/"
-				    "logs\",\"/r/.git/lfs\"]");
+		/* What a commit writes, and not the repository's configuration; only what is there: there is
+		 * no LFS in this one. */
+		autofree char *roots =
+			xasprintf("[\"/r/.git/worktrees/a\",\"%s/objects\",\"%s/refs\",\"%s/logs\"]", common,
+				  common, common);
+		assert_string_equal(setting(server_argv(&c), ROOTS), roots);
 	}
 }
 

@@ -6,8 +6,7 @@
  *
  * `&` and `<` of the text and of attributes become entities, so nothing in it can end the element or begin
  * another one; control bytes, escape sequences, and marks that hide text or turn its direction are made
- *visible
- * (\x1b, \u{202e}). Invalid UTF-8 becomes U+FFFD. */
+ * visible (\x1b, \u{202e}). Invalid UTF-8 becomes U+FFFD. */
 #ifndef BASE_ELEMENT_H
 #define BASE_ELEMENT_H
 

@@ -172,73 +172,73 @@ static void test_addresses_are_loopback(void **state)
 	}
 }
 
+static const struct {
+	const char *text, *want;
+} bad_values[] = {
+	{"trsh: {}", "config.yaml:1: trsh: unknown key 'trsh' (did you mean 'trash'?)"},
+	{"trash: {kep: 1d}", "config.yaml:1: trash.kep: unknown key 'kep' (did you mean 'keep'?)"},
+	{"trash: []", "config.yaml:1: trash: expected a mapping (key: value)"},
+	{"- x", "config.yaml:1: expected sections (name: {key: value})"},
+	{"trash: {keep: soon}",
+	 "config.yaml:1: trash.keep: 'soon' is not a duration such as 25s, 12m, 24h or 30d"},
+	{"trash: {keep: }", "config.yaml:1: trash.keep: expected a text, not nothing"},
+	{"trash: {max: 3 apples}",
+	 "config.yaml:1: trash.max: '3 apples' is not a size such as 512MiB or 2GiB"},
+	{"governor: {hops: 0}", "config.yaml:1: governor.hops: 0 is not between 1 and 1000"},
+	{"daemon: {log_level: inof}",
+	 "config.yaml:1: daemon.log_level: unknown value 'inof' (did you mean 'info'?)"},
+	{"daemon: {token_file: token}",
+	 "config.yaml:1: daemon.token_file: 'token': a path has to start with / or ~/"},
+	{"worktrees: {path: '../{repo}'}", "config.yaml:1: worktrees.path: '../{repo}': without "
+					   "{branch}, all worktrees would have one path"},
+	{"worktrees: {path: '{branch}-{user}'}", "config.yaml:1: worktrees.path: '{branch}-{user}': "
+						 "only {repo} and {branch} can stand in braces"},
+	{"worktrees: {path: '{branch}}'}", "config.yaml:1: worktrees.path: '{branch}}': only {repo} "
+					   "and {branch} can stand in braces"},
+	{"worktrees:\n  copy:\n    - a/../../b",
+	 "config.yaml:3: worktrees.copy[0]: 'a/../../b': a pattern cannot leave the worktree"},
+	{"worktrees: {disposable: [/etc]}", "config.yaml:1: worktrees.disposable[0]: '/etc': a "
+					    "pattern is relative to the worktree"},
+	{"worktrees: {ports: {from: 9, to: 3}}", "config.yaml:1: worktrees.ports: from is above to"},
+	{"worktrees: {ports: {from: 9}}", "config.yaml:1: worktrees.ports.to: missing"},
+	{"worktrees: {target: 'a b'}", "config.yaml:1: worktrees.target: 'a b' is not a branch name"},
+	{"spawn: {backends: {codx: {command: [x]}}}",
+	 "config.yaml:1: spawn.backends.codx: unknown key 'codx' (did you mean 'codex'?)"},
+	{"spawn: {backends: {codex: {}}}", "config.yaml:1: spawn.backends.codex.command: missing"},
+	{"spawn: {backends: {codex: {command: codex}}}",
+	 "config.yaml:1: spawn.backends.codex.command: expected a list of arguments, such as [make, "
+	 "test], not a text"},
+	{"spawn: {profiles: {codex: {-x: {}}}}",
+	 "config.yaml:1: spawn.profiles.codex.-x: '-x': use 1 to 64 of A-Z a-z 0-9 . _ and -, "
+	 "starting with a letter or digit"},
+	{"spawn: {profiles: {codex: {x: {permissions: auto}}}}",
+	 "config.yaml:1: spawn.profiles.codex.x.permissions: auto requires a sandbox: add 'sandbox: "
+	 "worktree'"},
+	{"spawn: {profiles: {codex: {x: {permissions: auto, sandbox: none}}}}",
+	 "config.yaml:1: spawn.profiles.codex.x.permissions: auto requires a sandbox: add 'sandbox: "
+	 "worktree'"},
+	{"spawn: {profiles: {codex: {x: {env: {1A: x}}}}}",
+	 "config.yaml:1: spawn.profiles.codex.x.env.1A: '1A': not the name of an environment "
+	 "variable"},
+	{"spawn: {allowed_paths: [src]}",
+	 "config.yaml:1: spawn.allowed_paths[0]: 'src': a path has to start with / or ~/"},
+	{"terminal: {socket: /tmp/x}", "config.yaml:1: terminal.socket: '/tmp/x': use 1 to 64 of A-Z "
+				       "a-z 0-9 . _ and -, starting with a letter or digit"},
+	{"commit: {message_command: {}}", "config.yaml:1: commit.message_command: expected a "
+					  "command: a text for /bin/sh, or a list of arguments, not "
+					  "a mapping"},
+	{"circles: {enforce: 'true'}", "config.yaml:1: circles.enforce: expected true or false, not 'true'"},
+};
+
 static void test_each_bad_value_is_named(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *text, *want;
-	} cases[] = {
-		{"trsh: {}", "config.yaml:1: trsh: unknown key 'trsh' (did you mean 'trash'?)"},
-		{"trash: {kep: 1d}", "config.yaml:1: trash.kep: unknown key 'kep' (did you mean 'keep'?)"},
-		{"trash: []", "config.yaml:1: trash: expected a mapping (key: value)"},
-		{"- x", "config.yaml:1: expected sections (name: {key: value})"},
-		{"trash: {keep: soon}",
-		 "config.yaml:1: trash.keep: 'soon' is not a duration such as 25s, 12m, 24h or 30d"},
-		{"trash: {keep: }", "config.yaml:1: trash.keep: expected a text, not nothing"},
-		{"trash: {max: 3 apples}",
-		 "config.yaml:1: trash.max: '3 apples' is not a size such as 512MiB or 2GiB"},
-		{"governor: {hops: 0}", "config.yaml:1: governor.hops: 0 is not between 1 and 1000"},
-		{"daemon: {log_level: inof}",
-		 "config.yaml:1: daemon.log_level: unknown value 'inof' (did you mean 'info'?)"},
-		{"daemon: {token_file: token}",
-		 "config.yaml:1: daemon.token_file: 'token': a path has to start with / or ~/"},
-		{"worktrees: {path: '../{repo}'}", "config.yaml:1: worktrees.path: '../{repo}': without "
-						   "{branch}, all worktrees would have one path"},
-		{"worktrees: {path: '{branch}-{user}'}", "config.yaml:1: worktrees.path: '{branch}-{user}': "
-							 "only {repo} and {branch} can stand in braces"},
-		{"worktrees: {path: '{branch}}'}", "config.yaml:1: worktrees.path: '{branch}}': only {repo} "
-						   "and {branch} can stand in braces"},
-		{"worktrees:\n  copy:\n    - a/../../b",
-		 "config.yaml:3: worktrees.copy[0]: 'a/../../b': a pattern cannot leave the worktree"},
-		{"worktrees: {disposable: [/etc]}", "config.yaml:1: worktrees.disposable[0]: '/etc': a "
-						    "pattern is relative to the worktree"},
-		{"worktrees: {ports: {from: 9, to: 3}}", "config.yaml:1: worktrees.ports: from is above to"},
-		{"worktrees: {ports: {from: 9}}", "config.yaml:1: worktrees.ports.to: missing"},
-		{"worktrees: {target: 'a b'}", "config.yaml:1: worktrees.target: 'a b' is not a branch name"},
-		{"spawn: {backends: {codx: {command: [x]}}}",
-		 "config.yaml:1: spawn.backends.codx: unknown key 'codx' (did you mean 'codex'?)"},
-		{"spawn: {backends: {codex: {}}}", "config.yaml:1: spawn.backends.codex.command: missing"},
-		{"spawn: {backends: {codex: {command: codex}}}",
-		 "config.yaml:1: spawn.backends.codex.command: expected a list of arguments, such as [make, "
-		 "test], not a text"},
-		{"spawn: {profiles: {codex: {-x: {}}}}",
-		 "config.yaml:1: spawn.profiles.codex.-x: '-x': use 1 to 64 of A-Z a-z 0-9 . _ and -, "
-		 "starting with a letter or digit"},
-		{"spawn: {profiles: {codex: {x: {permissions: auto}}}}",
-		 "config.yaml:1: spawn.profiles.codex.x.permissions: auto requires a sandbox: add 'sandbox: "
-		 "worktree'"},
-		{"spawn: {profiles: {codex: {x: {permissions: auto, sandbox: none}}}}",
-		 "config.yaml:1: spawn.profiles.codex.x.permissions: auto requires a sandbox: add 'sandbox: "
-		 "worktree'"},
-		{"spawn: {profiles: {codex: {x: {env: {1A: x}}}}}",
-		 "config.yaml:1: spawn.profiles.codex.x.env.1A: '1A': not the name of an environment "
-		 "variable"},
-		{"spawn: {allowed_paths: [src]}",
-		 "config.yaml:1: spawn.allowed_paths[0]: 'src': a path has to start with / or ~/"},
-		{"terminal: {socket: /tmp/x}", "config.yaml:1: terminal.socket: '/tmp/x': use 1 to 64 of A-Z "
-					       "a-z 0-9 . _ and -, starting with a letter or digit"},
-		{"commit: {message_command: {}}", "config.yaml:1: commit.message_command: expected a "
-						  "command: a text for /bin/sh, or a list of arguments, not "
-						  "a mapping"},
-		{"circles: {enforce: 'true'}",
-		 "config.yaml:1: circles.enforce: expected true or false, not 'true'"},
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(bad_values); i++) {
 		autoconfig *cfg = NULL;
 		autoerror err = {0};
-		assert_int_equal(load(cases[i].text, NULL, NULL, &cfg, &err), ERR_INVALID);
+		assert_int_equal(load(bad_values[i].text, NULL, NULL, &cfg, &err), ERR_INVALID);
 		assert_null(cfg);
-		assert_string_equal(err.message, cases[i].want);
+		assert_string_equal(err.message, bad_values[i].want);
 	}
 }
 

@@ -48,8 +48,8 @@ static void print_list(const json_t *answer)
 		{.title = "CHANGES", .key = "dirty", .show = show_changes, .paint = paint_changes},
 		{.title = "TARGET", .key = "ahead", .show = show_position},
 		{.title = "LANDED", .key = "landed", .paint = paint_landed},
-		{.title = "PEER", .key = "peer"},
-		{.title = "PATH", .key = "path", .max = 60},
+		{.title = "PEER", .key = "peer_name", .max = 40},
+		{.title = "PATH", .key = "path", .show = out_path, .max = 60},
 	};
 	out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "worktrees"), "no worktrees");
 }

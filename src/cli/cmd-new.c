@@ -18,8 +18,10 @@ static void print_new(const json_t *answer)
 	if (commit)
 		out_say(", from %s (%.10s)", base ? base : "its commit", commit);
 	(void)putchar('\n');
-	if (json_str(answer, "peer"))
-		out_say("its agent runs as %s; see it: coppice attach %s\n", json_str(answer, "peer"), word);
+	const char *peer = json_str(answer, "peer_name");
+	autofree char *name = peer ? out_word(peer) : NULL;
+	if (name)
+		out_say("its agent is %s; see it: coppice attach %s\n", peer, name);
 	else
 		out_say("work in it: cd \"$(coppice path %s)\"\n", word);
 }
@@ -48,12 +50,16 @@ const struct command command_new = {
 	.name = "new",
 	.group = "worktrees",
 	.summary = "A worktree and branch in one step, with an agent if one is named",
-	.usage = "BRANCH [--base REF] [--path DIR] [--backend BACKEND] [--no-agent] [--sparse PATTERN] [-- "
-		 "COMMAND…]",
+	.usage = "BRANCH [--base REF] [--path DIR] [--sparse PATTERN] [--backend BACKEND [--profile PROFILE] "
+		 "[-m PROMPT]] [-- COMMAND…]",
 	.text = "An existing branch is taken over. The worktree lies beside the repository (worktrees.path). "
-		"Safe with any number at once.",
-	.examples = "coppice new feat/login\ncoppice new fix/typo --base v1.2\ncoppice new feat/try "
-		    "--backend script -- make test",
+		"Safe with any number at once. With --backend an agent is started in it, in a tmux window "
+		"that coppice attach shows; the command ends once the agent is there, or says why it is not. "
+		"A profile is a person's to write, in config.yaml: spawn.profiles.BACKEND.NAME, with model, "
+		"args, env and permissions (ask, edits or auto).",
+	.examples = "coppice new feat/login\ncoppice new fix/typo --base v1.2\ncoppice new feat/area "
+		    "--backend claude-code -m \"Add the command area, with a test; commit\"\ncoppice new "
+		    "feat/try --backend script -- make test",
 	.operands = "branch",
 	.options =
 		(const struct option_entry[]){

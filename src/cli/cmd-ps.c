@@ -12,6 +12,23 @@ static const char *show_seen(const json_t *row, char *buf, size_t size)
 	return out_age(json_str(row, "last_seen"), buf, size);
 }
 
+/* An online agent by what it does at the moment. */
+static const char *show_status(const json_t *row, char *buf, size_t size)
+{
+	static const char *const shown[][2] = {{"idle", "idle"},
+					       {"working", "working"},
+					       {"awaiting_input", "asks you"},
+					       {"pending_first_turn", "starting"}};
+	const char *status = json_str(row, "status"), *turn = json_str(row, "turn_state");
+	(void)buf, (void)size;
+	if (!status || !turn || strcmp(status, "offline") == 0)
+		return status ? status : "";
+	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
+		if (strcmp(turn, shown[i][0]) == 0)
+			return shown[i][1];
+	return status;
+}
+
 /* What a person should know of it first. */
 static const char *show_about(const json_t *row, char *buf, size_t size)
 {
@@ -40,17 +57,19 @@ static int run_ps(struct command_run *run, struct error *err)
 	static const struct out_column columns[] = {
 		{.title = "NAME", .key = "name", .max = 40},
 		{.title = "CIRCLE", .key = "circle", .max = 20},
-		{.title = "STATUS", .key = "status", .paint = paint_status},
+		{.title = "STATUS", .key = "status", .show = show_status, .paint = paint_status},
 		{.title = "BACKEND", .key = "backend"},
 		{.title = "SEEN", .key = "last_seen", .show = show_seen, .right = true},
-		{.title = "PATH", .key = "path", .max = 50},
+		{.title = "PATH", .key = "path", .show = out_path, .max = 50},
 		{.title = "DESCRIPTION", .key = "description", .max = 40, .show = show_about},
 	};
 	if (run->json)
 		out_json(answer);
 	else
 		out_table(columns, ARRAY_SIZE(columns), json_object_get(answer, "peers"),
-			  "no peers; start one: coppice new BRANCH");
+			  "no peers; start one: coppice new BRANCH --backend claude-code (or codex, script)\n"
+			  "an agent that you start yourself comes within seconds, once coppice setup has "
+			  "been run");
 	return 0;
 }
 
@@ -59,6 +78,7 @@ const struct command command_ps = {
 	.group = "peers and messages",
 	.summary = "Who is there",
 	.usage = "[--all] [--circle CIRCLE]",
+	.text = "An agent is idle, working, starting, or asks you: a dialog in its terminal waits for you.",
 	.examples = "coppice ps\ncoppice ps --all --json",
 	.options = (const struct option_entry[]){{"all", 'a', OPTION_FLAG, NULL,
 						  "offline and expected peers too"},

@@ -74,10 +74,13 @@ static void print_kept(const struct command_run *run, const json_t *k, const jso
 	(void)fputs(": ", stdout);
 	out_text(stdout, reason ? reason : "a fact speaks against it", false);
 	(void)putchar('\n');
+	autofree char *word = out_word(json_str(k, "branch"));
+	const char *process = json_str(json_object_get(k, "facts"), "process");
+	if (process && strcmp(process, "yes") != 0)
+		out_say("  end what runs in it first; an agent, by its name: coppice kill %s\n", word);
 	autostrbuf facts = STRBUF_INIT(FACTS_MAX);
 	if (!remedy(k, waived, option_get(run, "all") != NULL, &facts))
 		return;
-	autofree char *word = out_word(json_str(k, "branch"));
 	out_say("  remove it all the same: coppice rm %s%s%s --force=%s\n", word,
 		option_get(run, "delete-branch") ? " -D" : "", option_get(run, "all") ? " -f" : "",
 		strbuf_str(&facts));

@@ -45,8 +45,10 @@ static bool answer_is_yes(void)
 static bool ask(const struct setup_backend *backend, const struct setup_consent *consent, void *data)
 {
 	(void)data;
+	autofree char *text = xasprintf(": may %s? It sets %s. [y/N]", consent->means, consent->setting);
 	out_in(BOLD, "%s", backend->name);
-	out_say(": may %s be set? With it, %s. [y/N] ", consent->setting, consent->means);
+	out_wrapped(text, (int)strlen(backend->name), 2);
+	(void)putchar(' ');
 	return answer_is_yes();
 }
 
@@ -141,7 +143,10 @@ static void print_file(const json_t *file, bool dry_run)
 						: "would change");
 	json_array_foreach(json_object_get(file, "changes"), i, change)
 	{
-		out_say("    %s: %s\n", json_str(change, "change"), json_str(change, "what"));
+		const char *done = json_str(change, "change");
+		out_say("    %s: ", done);
+		out_wrapped(json_str(change, "what"), (int)strlen(done) + 6, (int)strlen(done) + 6);
+		(void)putchar('\n');
 	}
 	if (backup)
 		out_say("    as it was: %s\n", backup);
@@ -165,9 +170,9 @@ static void print_report(const json_t *report, bool dry_run)
 	{
 		bool allowed = strcmp(json_str(row, "state"), "allowed") == 0;
 		if (!allowed && json_bool(row, "asked", false))
-			out_say("  not allowed, so it asks you each time: %s; to allow it:\n"
+			out_say("  it asks you before each use of the tools; to allow them:\n"
 				"    coppice setup %s --allow=%s\n",
-				json_str(row, "setting"), backend, json_str(row, "name"));
+				backend, json_str(row, "name"));
 	}
 	if (json_str(report, "next")) {
 		out_in(YELLOW, "  next: ");
@@ -275,6 +280,21 @@ static void finish(struct setting_up *s, const char *config_file, const char *wa
 		setup_config_offer(config_file, lines, may_ask ? answer_is_yes : NULL);
 }
 
+/* An agent's hooks start no daemon: with one that runs, sessions are peers as soon as they open. */
+static void start_daemon(struct setting_up *s)
+{
+	json_auto_t *answer = NULL;
+	autoerror err = {0};
+	if (s->options.dry_run || json_array_size(s->reports) == 0 || s->code)
+		return;
+	if (command_call(s->run, "status", json_object(), false, &answer, &err)) {
+		out_error(&err, false);
+		return;
+	}
+	if (!s->run->json)
+		out_say("then: start an agent in a worktree, and see it: coppice ps\n");
+}
+
 static int run_setup(struct command_run *run, struct error *err)
 {
 	json_auto_t *reports = json_array(), *missing = json_array();
@@ -299,6 +319,7 @@ static int run_setup(struct command_run *run, struct error *err)
 		if (!run->n_args || is_named(run, (*b)->name))
 			set_up(&s, *b, run->n_args > 0);
 	finish(&s, paths.config, warning);
+	start_daemon(&s);
 	/* Invalid is what stands in a file, not what was typed. */
 	run->exit_code = s.code == ERR_INVALID ? 1
 			 : s.code	       ? error_kind((enum error_code)s.code)->exit_code
@@ -325,7 +346,9 @@ const struct command command_setup = {
 		"same); --allow=inbox lets any process of yours put messages into Claude Code's sessions, "
 		"which "
 		"is needed by none that has our MCP server; --allow=none asks for nothing.\n"
-		"coppice uninstall takes all of it back.",
+		"The daemon is started if none runs, so that sessions are peers as soon as they open. "
+		"coppice "
+		"uninstall takes all of it back.",
 	.examples = "coppice setup\ncoppice setup claude-code --allow=tools\ncoppice setup --dry-run",
 	.operands = "claude-code|codex",
 	.options =

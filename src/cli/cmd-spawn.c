@@ -23,8 +23,12 @@ const struct command command_spawn = {
 	.name = "spawn",
 	.group = "peers and messages",
 	.summary = "An agent in an existing folder",
-	.usage = "PATH --backend BACKEND [--circle CIRCLE] [-m PROMPT] [-- COMMAND…]",
-	.examples = "coppice spawn . --backend script -- make watch",
+	.usage = "PATH --backend BACKEND [--profile PROFILE] [-m PROMPT] [-- COMMAND…]",
+	.text = "It runs in a tmux window, which coppice attach shows; the command ends once the agent is "
+		"there, or says why it is not. An agent may do this only as an orchestrator, with a backend "
+		"that spawn.backends names, in a folder below one of spawn.allowed_paths.",
+	.examples = "coppice spawn . --backend codex -m \"Run the tests and mend what fails\"\n"
+		    "coppice spawn . --backend script -- make watch",
 	.operands = "dir",
 	.options = (const struct option_entry[]){SPAWN_OPTIONS, {0}},
 	.min_args = 1,

@@ -290,6 +290,15 @@ void out_table(const struct out_column *columns, size_t n, const json_t *rows, c
 	free(widths);
 }
 
+const char *out_path(const json_t *row, char *buf, size_t size)
+{
+	const char *path = json_str(row, "path"), *home = getenv("HOME");
+	size_t len = home ? strlen(home) : 0;
+	bool below = path && len > 1 && strncmp(path, home, len) == 0 && (path[len] == '/' || !path[len]);
+	(void)snprintf(buf, size, "%s%s", below ? "~" : "", path ? path + (below ? len : 0) : "");
+	return buf;
+}
+
 const char *out_age(const char *time_text, char *buf, size_t size)
 {
 	struct tm tm = {0};

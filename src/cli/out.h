@@ -49,6 +49,8 @@ struct out_column {
 /* Rows (an array of objects) as aligned columns under their titles; `none` is printed when there is no row.
  */
 void out_table(const struct out_column *columns, size_t n, const json_t *rows, const char *none);
+/* For columns: the row's "path", with "~" for the home folder. */
+const char *out_path(const json_t *row, char *buf, size_t size);
 /* The age of an RFC 3339 time, as "5s", "3m", "2h", "4d"; "" for NULL. */
 const char *out_age(const char *time, char *buf, size_t size);
 /* "512 bytes", "1.5 GiB" */

@@ -40,17 +40,20 @@ struct setup_options {
 };
 
 /* Sets one agent up. `ret` is a new reference:
- *	{"backend", "program", "version", "changed": bool, "files": [{"path", "kind", "state":
- *	 "created|changed|unchanged", "changes", "notes", "backup", "diff"?}], "consents": [{"name",
- *"setting", "means", "state": "allowed|not_allowed"}], "next"?, "trust"?} With `dry_run` nothing is written,
- *and `diff` is there. On ERR_INVALID, details.by_hand is what to put in. */
+ *	{"backend", "program", "version", "changed": bool,
+ *	 "files": [{"path", "kind", "state": "created|changed|unchanged", "changes", "notes",
+ *	            "backup", "diff"?}],
+ *	 "consents": [{"name", "setting", "means", "state": "allowed|not_allowed"}], "next"?, "trust"?}
+ * With `dry_run` nothing is written, and `diff` is there. On ERR_INVALID, details.by_hand is what to put in.
+ */
 int setup_apply(const struct setup_backend *backend, const struct setup_agent *agent,
 		const struct setup_options *options, json_t **ret, struct error *err) _warn_unused_;
 
 /* Takes everything back. `ret` is a new reference:
- *	{"files": [{"backend", "path", "kind", "noted": bool, "state":
- *"restored|removed|edited|unchanged|gone| failed", "changes", "notes", "error"?}]} A file that fails is told
- *in its row, and the others are done all the same. */
+ *	{"files": [{"backend", "path", "kind", "noted": bool,
+ *	            "state": "restored|removed|edited|unchanged|gone|failed", "changes", "notes",
+ *	            "error"?}]}
+ * A file that fails is told in its row, and the others are done all the same. */
 int setup_take_back(const char *home, bool dry_run, json_t **ret, struct error *err) _warn_unused_;
 
 /* The files that are edited now: [{"backend", "path", "what"}]; a new reference. */

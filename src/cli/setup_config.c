@@ -90,7 +90,7 @@ static void write_config(const char *file, const json_t *lines)
 	if (r)
 		out_error(&err, false);
 	else
-		out_say("written: %s; a daemon that runs reads it after coppice stop\n", file);
+		out_say("written: %s\na daemon that runs already reads it after coppice stop\n", file);
 }
 
 void setup_config_offer(const char *file, const json_t *lines, bool (*confirm)(void))
@@ -100,17 +100,22 @@ void setup_config_offer(const char *file, const json_t *lines, bool (*confirm)(v
 	if (!json_array_size(lines))
 		return;
 	bool there = access(file, F_OK) == 0;
-	out_say("Agents may start other agents only where %s allows it%s:\n", file,
-		there ? "; to allow it, add" : ", which is not there yet; to allow it");
+	autofree char *head =
+		xasprintf("An agent that leads others (coppice role) may start them only where %s "
+			  "allows it%s:",
+			  file, there ? "; to allow it, add" : ", which is not there yet; to allow it");
+	out_wrapped(head, 0, 0);
+	(void)putchar('\n');
 	json_array_foreach(lines, i, line)
 	{
 		out_say("    %s\n", json_string_value(line));
 	}
 	if (there || !confirm)
 		return;
-	out_say("Write these lines? Then an agent can start others in any folder below ~/src, without asking "
-		"you. "
-		"[y/N] ");
+	out_wrapped("Write these lines? Then such an agent can start others in any folder below the allowed "
+		    "paths, without asking you. [y/N]",
+		    0, 0);
+	(void)putchar(' ');
 	if (confirm())
 		write_config(file, lines);
 }

@@ -20,21 +20,15 @@ enum { NEW_MODE = 0600, NEW_FOLDER_MODE = 0700, STALE_SECONDS = 10 };
 
 /* --- reading --- */
 
-static char *folder_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
-}
-
 /* Where a name leads in folders that are not there yet. */
 static int find_missing(struct setup_disk *disk, struct error *err)
 {
 	struct stat st;
-	autofree char *there = folder_of(disk->path);
+	autofree char *there = path_folder(disk->path);
 	size_t made = 0; /* bytes of the path up to the topmost folder that is missing */
 	while (lstat(there, &st) < 0) {
 		made = strlen(there);
-		char *up = folder_of(there);
+		char *up = path_folder(there);
 		free(there);
 		there = up;
 	}
@@ -54,7 +48,7 @@ static int find_missing(struct setup_disk *disk, struct error *err)
 static int find_target(struct setup_disk *disk, struct error *err)
 {
 	struct stat st;
-	autofree char *folder = folder_of(disk->path);
+	autofree char *folder = path_folder(disk->path);
 	if (stat(folder, &st) < 0)
 		return errno == ENOENT ? find_missing(disk, err)
 				       : error_errno(err, errno, "cannot look at %s", folder);
@@ -108,7 +102,7 @@ int setup_disk_read(const char *path, struct setup_disk *ret, struct error *err)
 int setup_disk_writable(const struct setup_disk *disk, struct error *err)
 {
 	struct stat st;
-	autofree char *folder = folder_of(disk->made ? disk->made : disk->target);
+	autofree char *folder = path_folder(disk->made ? disk->made : disk->target);
 	if (disk->exists && !(disk->mode & S_IWUSR))
 		return error_hint(err, error_set(err, ERR_REFUSED, "%s is read-only", disk->target),
 				  "chmod u+w it, or put in by hand what --dry-run shows");
@@ -131,20 +125,6 @@ void setup_disk_release(struct setup_disk *disk)
 
 /* --- writing --- */
 
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 static int fill(int fd, const struct setup_disk *disk, const char *text, size_t len)
 {
 	struct stat st;
@@ -153,14 +133,14 @@ static int fill(int fd, const struct setup_disk *disk, const char *text, size_t 
 	/* Who may not give it to the group may not write it for the group either. */
 	if (disk->group != (gid_t)-1 && st.st_gid != disk->group && fchown(fd, (uid_t)-1, disk->group) < 0)
 		return -1;
-	if (fchmod(fd, disk->mode) < 0 || write_all(fd, text, len) < 0 || fsync(fd) < 0)
+	if (fchmod(fd, disk->mode) < 0 || file_write_all(fd, text, len) < 0 || fsync(fd) < 0)
 		return -1;
 	return 0;
 }
 
 static char *temp_of(const char *target)
 {
-	autofree char *folder = folder_of(target);
+	autofree char *folder = path_folder(target);
 	return xasprintf("%s/.%s.coppice-new", folder, path_base(target));
 }
 
@@ -173,7 +153,7 @@ void setup_temp_remove(const char *target)
 /* Writes a text beside the file. The name is always the same one, so what a crash left is found and goes. */
 static int stage(const struct setup_disk *disk, const char *text, size_t len, char **ret, struct error *err)
 {
-	autofree char *folder = folder_of(disk->target), *temp = temp_of(disk->target);
+	autofree char *folder = path_folder(disk->target), *temp = temp_of(disk->target);
 	int r = dir_make(folder, NEW_FOLDER_MODE, err);
 	if (r)
 		return r;
@@ -241,7 +221,7 @@ static int compare(const struct setup_disk *disk, struct error *err)
 static int commit(struct setup_write *write, struct error *err)
 {
 	const struct setup_disk *disk = write->disk;
-	autofree char *folder = folder_of(disk->target);
+	autofree char *folder = path_folder(disk->target);
 	_cleanup_(unlock_folder) char *lock = NULL;
 	int r = write->folder_lock && disk->exists ? lock_folder(disk, &lock, err) : 0;
 	if (!r)
@@ -275,9 +255,9 @@ static void take_back(const struct setup_write *write)
 
 void setup_folders_remove(const char *target, const char *made)
 {
-	autofree char *folder = folder_of(target);
+	autofree char *folder = path_folder(target);
 	while (path_inside(folder, made) && rmdir(folder) == 0) {
-		char *up = folder_of(folder);
+		char *up = path_folder(folder);
 		free(folder);
 		folder = up;
 	}

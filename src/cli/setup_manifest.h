@@ -5,8 +5,8 @@
  *	 "after", "restore", "backup", "changes", "at"}]}
  * `before` is the hash of what `uninstall` puts back, kept as the copy `restore` (null if there was no file:
  * `created`); `after` is the hash of what was written; `made` is the topmost folder that was made for it.
- *`backup` is the exact copy of the file as it was found at the last change: it differs from `restore` when
- *entries of ours were in it already. */
+ * `backup` is the exact copy of the file as it was found at the last change: it differs from `restore` when
+ * entries of ours were in it already. */
 #ifndef CLI_SETUP_MANIFEST_H
 #define CLI_SETUP_MANIFEST_H
 

@@ -43,7 +43,7 @@ static void on_closed(uv_handle_t *handle)
 	free(conn);
 }
 
-/* A way into a session whose end has gone. */
+/* A way into a session whose end has gone, or holds another one now. */
 struct lost_way {
 	struct list link; /* in daemon.lost_ways */
 	const struct transport_kind *kind;
@@ -92,9 +92,14 @@ void conn_drop_lost_ways(struct daemon *d)
 
 void conn_holds(struct conn *conn, const char *peer_id, const char *transport)
 {
+	const struct transport_kind *kind = transport_find(transport);
 	if (!conn)
 		return;
-	conn->holds = transport_find(transport);
+	if (conn->holds && (conn->holds != kind || strcmp(conn->holds_for, peer_id) != 0)) {
+		lose_way(conn);
+		conn->holds = NULL;
+	}
+	conn->holds = kind;
 	(void)snprintf(conn->holds_for, sizeof(conn->holds_for), "%s", peer_id);
 }
 

@@ -31,6 +31,7 @@ struct news {
 	struct list link;
 	enum news_kind kind;
 	char *key, *path, *id, *why; /* owned; `why` of NEWS_SENT: it did not arrive */
+	enum error_code code;	     /* for that */
 	enum agent_turn turn;
 };
 
@@ -80,6 +81,7 @@ static void on_sent(void *data, const char *session, const char *id, const struc
 	struct news *n = add_news(data, NEWS_SENT, session);
 	n->id = xstrdup(id);
 	n->why = err ? xstrdup(err->message) : NULL;
+	n->code = err ? err->code : ERR_OK;
 }
 
 static void on_consumed(void *data, const char *session, const char *id)
@@ -185,13 +187,24 @@ static void record_sent(struct link *l, const struct news *n)
 	enum deliver_outcome outcome = n->kind == NEWS_CONSUMED ? DELIVER_CONSUMED
 				       : n->why			? DELIVER_RETURNED
 								: DELIVER_SUBMITTED;
-	(void)!deliver_report(s, peer.peer_id, l->transport, n->id, outcome, n->why,
+	(void)!deliver_report(s, &l->daemon->core.limits, peer.peer_id, l->transport, n->id, outcome, n->why,
 			      NULL); /* or it is none of ours */
-	/* What it refuses it would refuse again at once: until the session shows that it lives, hooks carry.
-	 */
-	if (outcome == DELIVER_RETURNED)
+	/* What was returned waits again, and would be refused again: other ways are to carry it. Only a turn
+	 * that was broken off says nothing about the next try. */
+	if (outcome == DELIVER_RETURNED && n->code != ERR_CONFLICT)
 		transport_detach(s, peer.peer_id, l->transport, n->why);
 	store_wake(s, peer.peer_id); /* there may be more */
+}
+
+/* A session that refused something may take it now. */
+static void record_turn(struct link *l, const struct news *n)
+{
+	const struct proc_stat *p = &l->chain.at[0];
+	struct store *s = l->daemon->store;
+	struct peer_ref peer;
+	session_turn(&l->daemon->core, p->pid, (int64_t)p->start_time, n->key, n->turn);
+	if (l->handle && peer_of_session(s, p->pid, p->start_time, n->key, &peer))
+		transport_attach(s, peer.peer_id, l->transport);
 }
 
 /* Its sessions are not gone with it: only their process's end is that (I9). */
@@ -205,15 +218,6 @@ static void record_lost(struct link *l, const struct news *n)
 		"iis", (int64_t)l->chain.at[0].pid, (int64_t)l->chain.at[0].start_time, store_boot_id(s));
 	while (query_next(&q))
 		transport_detach(s, query_text(&q, 0), l->transport, n->why);
-}
-
-static void record_turn(struct link *l, const struct news *n)
-{
-	const struct proc_stat *p = &l->chain.at[0];
-	struct peer_ref peer;
-	session_turn(&l->daemon->core, p->pid, (int64_t)p->start_time, n->key, n->turn);
-	if (l->handle && peer_of_session(l->daemon->store, p->pid, p->start_time, n->key, &peer))
-		transport_attach(l->daemon->store, peer.peer_id, l->transport);
 }
 
 static void record(struct link *l, const struct news *n)

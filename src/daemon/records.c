@@ -107,12 +107,19 @@ static void record_one(struct records *r, const char *name)
 	    chain.at[0].start_time != record.start_time)
 		return;
 	bool enclosed = identity_enclosing(d->store, &chain, 1, NULL, inside);
+	autofree char *circle = proc_given(record.pid, record.start_time, "COPPICE_CIRCLE");
+	autofree char *role = proc_given(record.pid, record.start_time, "COPPICE_ROLE");
+	autofree char *out = proc_given(record.pid, record.start_time, "COPPICE");
+	if (out && strcmp(out, "0") == 0)
+		return;
 	struct session_found found = {.backend = r->backend->name,
 				      .key = record.session,
 				      .path = record.cwd,
 				      .pid = record.pid,
 				      .start_time = (int64_t)record.start_time,
 				      .inside = enclosed ? inside : NULL,
+				      .circle = circle,
+				      .role = role,
 				      .turn = record.turn};
 	session_found(&d->core, &found);
 }

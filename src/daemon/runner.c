@@ -27,7 +27,14 @@ struct other_tmux {
 	struct tmux *tmux;
 };
 
-enum { SOCKET_MAX = 108, OUTPUT_MAX = 16 << 20, ERROR_MAX = 64 << 10, SPAWN_TRIES = 4, WORKER_TRIES = 4 };
+enum {
+	SOCKET_MAX = 108,
+	SERVERS_MAX = 64,
+	OUTPUT_MAX = 16 << 20,
+	ERROR_MAX = 64 << 10,
+	SPAWN_TRIES = 4,
+	WORKER_TRIES = 4
+};
 
 /* One action under way, of an effect or for a parked call. */
 struct action {
@@ -189,13 +196,17 @@ static struct tmux *tmux_of(struct daemon *d)
 static struct tmux *tmux_at(struct daemon *d, const char *socket)
 {
 	struct tmux *ours = tmux_of(d);
+	int others = 0;
 	if (!socket || socket[0] != '/' || strlen(socket) >= SOCKET_MAX)
 		return ours;
 	list_for_each (pos, &d->other_tmux) {
 		struct other_tmux *o = list_entry(pos, struct other_tmux, link);
 		if (strcmp(o->socket, socket) == 0)
 			return o->tmux;
+		others++;
 	}
+	if (others >= SERVERS_MAX)
+		return ours;
 	struct other_tmux *o = xcalloc(1, sizeof(*o));
 	struct tmux_settings settings = {.socket = socket};
 	o->socket = xstrdup(socket);

@@ -76,17 +76,18 @@ static int run_handover(const json_t *args, json_t **ret, struct error *err)
 	const char **argv = xcalloc(json_array_size(command) + 1, sizeof(*argv));
 	for (size_t i = 0; i < json_array_size(command); i++)
 		argv[i] = json_string_value(json_array_get(command, i));
-	autostrbuf output = STRBUF_INIT(HOOK_OUTPUT_MAX);
+	autostrbuf output = STRBUF_INIT(2 * HOOK_OUTPUT_MAX), errout = STRBUF_INIT(HOOK_OUTPUT_MAX);
 	struct spawn s = {.argv = argv,
 			  .env = (const char *const *)env,
 			  .out = &output,
-			  .errout = &output,
+			  .errout = &errout,
 			  .timeout = HANDOVER_LIMIT,
 			  .new_session = true};
 	int status = 0;
 	code = spawn_run(&s, &status, err);
 	free(argv);
 	env_free(env);
+	strbuf_addstr(&output, strbuf_str(&errout));
 	if (!code)
 		code = backend->queue->result(status, strbuf_str(&output), output.len, err);
 	if (!code)

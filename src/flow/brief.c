@@ -5,12 +5,12 @@
 
 #include "base/element.h"
 
-enum { NEIGHBOURS = 6, ASKS = 5, JOBS = 3, CLIP = 60 };
+enum { NEIGHBOURS = 6, ASKS = 5, JOBS = 3, CLIP = 60, ESCAPED = 5 /* bytes of "&" */ };
 
 /* A text of others on one line, cut short. */
 static void add_clipped(struct strbuf *out, const char *text, size_t max)
 {
-	autostrbuf line = STRBUF_INIT(4 * CLIP);
+	autostrbuf line = STRBUF_INIT(ESCAPED * 2 * CLIP);
 	size_t n = strcspn(text, "\r\n"), len = n < max ? n : max;
 	while (len > 0 && len < n && ((unsigned char)text[len] & 0xc0) == 0x80)
 		len--; /* not in the midst of a character */

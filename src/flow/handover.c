@@ -61,7 +61,7 @@ void handover_done(struct core *core, const char *subject, bool ok, const json_t
 	const struct agent_backend *backend = peer ? backend_of(s, peer) : NULL;
 	if (!backend)
 		return;
-	(void)!deliver_report(s, peer, transport_find(backend->queue->transport), subject,
+	(void)!deliver_report(s, &core->limits, peer, transport_find(backend->queue->transport), subject,
 			      ok ? DELIVER_SUBMITTED : DELIVER_RETURNED,
 			      ok ? NULL : json_str(json_object_get(result, "error"), "message"), NULL);
 	/* A command that fails would fail again and again: hooks carry what waits from now on. */

@@ -1,5 +1,5 @@
-/* A running plan: each task goes through one table of states, driven by events; all of it is rows, so that it
- *goes on after a crash where it was.
+/* A running plan: each task goes through one table of states, driven by events; all of it is rows, so that
+ * it goes on after a crash where it was.
  *
  *	waiting → creating → starting → running → landing → cleaning → landed
  *	   ↑______________________________|          |          └→ done      (nothing to land)

@@ -178,6 +178,8 @@ void session_found(struct core *core, const struct session_found *found)
 				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
 				 (json_int_t)found->start_time, "turn", (int)found->turn);
 	json_set_str(args, "inside", found->inside);
+	json_set_str(args, "circle", found->circle);
+	json_set_str(args, "role", found->role);
 	json_object_set_new(args, "hosted", json_boolean(found->hosted));
 	(void)flow_effect_add(core, EFFECT_SESSION_LOCATE, found->key, found->key, args);
 }
@@ -199,7 +201,13 @@ static void register_found(struct core *core, const json_t *args)
 	struct peer_ref peer;
 	autoerror err = {0};
 	session_place(s, path, &repo, &branch);
-	struct peer_spec spec = {.backend = backend, .path = path, .branch = branch, .repo_id = repo};
+	struct peer_spec spec = {.backend = backend,
+				 .path = path,
+				 .branch = branch,
+				 .repo_id = repo,
+				 .circle = inside ? NULL : json_str(args, "circle"),
+				 .role = inside ? NULL : json_str(args, "role"),
+				 .trusted = !inside};
 	struct peer_process process = {.kind = SESSION_AGENT,
 				       .pid = (pid_t)json_int(args, "pid", 0),
 				       .start_time = (uint64_t)json_int(args, "start_time", 0),

@@ -39,6 +39,9 @@ struct session_found {
 	const char *backend, *key, *path;
 	int64_t pid, start_time; /* of its process */
 	const char *inside;	 /* the peer whose process encloses that one, or NULL */
+	/* What its process was started with, by whoever is outside of all peers; NULL when it was not said.
+	 * Of a process inside a peer they count for nothing (I7). */
+	const char *circle, *role;
 	enum agent_turn turn;
 	bool hosted; /* by a link: its process may host others too, and the link is a way into it */
 };

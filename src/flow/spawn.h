@@ -3,7 +3,7 @@
  *	ordered → started → ended        (rows of table spawn; states: starting, running, ended, failed)
  *
  * The order is durable before the terminal is made; the pane carries the spawn's id, so that after a crash it
- *is found again instead of started twice. A `script` process ends its job by its exit status. */
+ * is found again instead of started twice. A `script` process ends its job by its exit status. */
 #ifndef FLOW_SPAWN_H
 #define FLOW_SPAWN_H
 

@@ -1,13 +1,15 @@
 /* What starting an agent adds to starting a process (spawn.h): its command line, its first prompt, and
- *whether it came (D8).
+ * whether it came (D8).
  *
- *	ordered → terminal started → registered, and its screen shows that it works or waits for input:
- *confirmed → not within delivery.first_prompt: its screen is looked at, and the start has failed as login,
- *trust_dialog, permission_dialog or not_registered; the terminal stays, so that a person can attach and help,
- *after which it registers → its process ended: exited
+ *	ordered → terminal started
+ *	→ registered, and its screen shows that it works or waits for input: confirmed
+ *	→ not so within delivery.first_prompt: its screen is looked at, and the start has failed
+ *	  as login, trust_dialog, permission_dialog or not_registered; the terminal stays, so
+ *	  that a person can attach and help, after which it registers
+ *	→ its process ended: exited
  *
  * The first prompt is a message like any other: stored, offered by "launch" in the command line, consumed
- *when the session is seen to read it. Nothing else is offered before (mesh/deliver.h). */
+ * when the session is seen to read it. Nothing else is offered before (mesh/deliver.h). */
 #ifndef FLOW_SPAWN_AGENT_H
 #define FLOW_SPAWN_AGENT_H
 

@@ -2,6 +2,7 @@
 #include "flow/session.h"
 
 #include "flow/brief.h"
+#include "flow/wake.h"
 #include "flow/testing.h"
 #include "mesh/ask.h"
 #include "mesh/message.h"
@@ -20,8 +21,8 @@ static json_t *event(struct rig *r, const struct peer_ref *peer, const struct se
 static void passed_on(struct rig *r, const struct peer_ref *peer, const char *id)
 {
 	autoerror err = {0};
-	world_check(deliver_report(r->s, peer->peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL,
-				   &err),
+	world_check(deliver_report(r->s, &r->core.limits, peer->peer_id, transport_find("hook"), id,
+				   DELIVER_SUBMITTED, NULL, &err),
 		    &err);
 }
 
@@ -211,6 +212,32 @@ static void test_the_brief_tells_who_and_what(void **state)
 	(void)other;
 }
 
+/* What names a terminal comes from outside: what is no such thing is not kept. */
+static void test_S3_only_a_terminals_place_is_kept_of_a_session(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref self = world_agent(r->w, "feat/a", NULL, NULL);
+	autofree char *long_path = xasprintf("/%0200d", 1);
+	json_t *good = json_pack("{s:s, s:i, s:s, s:s}", "socket", "/tmp/tmux-1/default", "server", 7,
+				 "pane_id", "%3", "more", "of it");
+	json_t *bad[] = {json_object(),
+			 json_pack("{s:s, s:i, s:s}", "socket", "tmux", "server", 7, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", long_path, "server", 7, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", "/tmp/t", "server", 0, "pane_id", "%3"),
+			 json_pack("{s:s, s:i, s:s}", "socket", "/tmp/t", "server", 7, "pane_id", "3;")};
+	wake_note_pane(r->s, self.peer_id, good);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		wake_note_pane(r->s, self.peer_id, bad[i]);
+		json_decref(bad[i]);
+	}
+	json_decref(good);
+	autofree char *kept = db_text(r->s, "SELECT pane FROM session WHERE peer_id = ?", "s", self.peer_id);
+	json_auto_t *pane = json_loads(kept ? kept : "null", JSON_DECODE_ANY, NULL);
+	json_auto_t *want =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	assert_true(json_equal(pane, want));
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -341,6 +368,7 @@ int main(void)
 		rig_test(test_messages_shown_in_a_prompt_are_consumed),
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
+		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),

@@ -7,17 +7,26 @@
 #include "flow/effects.h"
 #include "mesh/message.h"
 #include "store/timer.h"
+#include "term/screen.h"
 
 static const char timer_kind[] = "wake.due";
+
+enum { SOCKET_MAX = 107 }; /* bytes of a Unix socket's path */
 
 /* A native way that is just being opened, or the peer's own next hook, comes first. */
 #define WAKE_AFTER (3 * USEC_PER_SEC)
 
 void wake_note_pane(struct store *s, const char *peer_id, const json_t *pane)
 {
+	const char *socket = json_str(pane, "socket"), *id = json_str(pane, "pane_id");
+	json_int_t server = json_int(pane, "server", 0);
+	if (!socket || *socket != '/' || strlen(socket) > SOCKET_MAX || !id || !term_pane_id_ok(id) ||
+	    server <= 0)
+		return;
+	json_auto_t *kept = json_pack("{s:s, s:I, s:s}", "socket", socket, "server", server, "pane_id", id);
 	(void)db_run(s,
 		     "UPDATE session SET pane = ? WHERE peer_id = ? AND kind = 'agent' AND ended_at IS NULL",
-		     "js", pane, peer_id);
+		     "js", kept, peer_id);
 }
 
 /* When the newest message that waits untaken for the peer was stored; 0 when there is none, when it is not

@@ -14,8 +14,8 @@ void wake_on_due(struct core *core, const struct event *e);
 /* The end of the effect; the subject is the peer. */
 void wake_done(struct core *core, const char *subject, bool ok, const json_t *result);
 
-/* Where a session's terminal is, as its hook tells by its environment: {"socket","server","pane"}. What may
- * be typed there is decided by looking (term/inject.h). */
+/* Where a session's terminal is, as its hook tells by its environment: {"socket","server","pane_id"}; what
+ * is no such thing is passed over. What may be typed there is decided by looking (term/inject.h). */
 void wake_note_pane(struct store *s, const char *peer_id, const json_t *pane);
 
 #endif

@@ -15,6 +15,7 @@ enum {
 		7 * 86400, /* the wait is not cut into slices: an idle session makes no system call (X2) */
 	REASON_MAX = 1000, /* bytes; the daemon takes some more */
 	REOPENINGS = 5,	   /* of a lost inbox, unasked, each after twice the rest of the one before */
+	DOUBLINGS_MAX = 7, /* of the rest after refusals: about a minute */
 };
 
 /* Between two takes that brought nothing, should the daemon not wait; and after a failure that may pass. */
@@ -44,6 +45,7 @@ struct mcp_deliver {
 	usec_t asked_at; /* monotonic: the last take */
 	usec_t pause;	 /* of the next rest after a failure */
 	int reopenings;	 /* since the inbox last took something */
+	int refusals;	 /* of messages, since then: what is returned waits again, and is taken again */
 	struct list handed, reports;
 };
 
@@ -133,6 +135,16 @@ static void rest(struct mcp_deliver *d, usec_t pause, void (*then)(void *data))
 	d->rest = loop_timer_start(d->loop, pause, then, d);
 }
 
+/* Takes what waits; after refusals ever later, for it may be the same again. */
+static void take_on(struct mcp_deliver *d)
+{
+	int doublings = d->refusals < DOUBLINGS_MAX ? d->refusals : DOUBLINGS_MAX;
+	if (d->refusals)
+		rest(d, REST << (doublings - 1), take);
+	else
+		take(d);
+}
+
 static void reopen(void *data);
 
 static void reopen_later(struct mcp_deliver *d)
@@ -177,10 +189,11 @@ static void on_sent(void *data, const char *id, const struct error *err)
 	}
 	report(d, id, err ? "returned" : "submitted", err ? err->message : NULL);
 	d->reopenings = err ? d->reopenings : 0;
+	d->refusals = err ? d->refusals + 1 : 0;
 	if (err && !is_of_message(err))
 		rest(d, 0, lose_inbox); /* it is the inbox that calls */
 	else if (list_empty(&d->handed) && !d->rest)
-		take(d);
+		take_on(d);
 }
 
 static void on_held(void *data, const char *id, const char *reason)
@@ -218,6 +231,7 @@ static bool hand_over(struct mcp_deliver *d, const json_t *message)
 	if (r) {
 		handed_free(h);
 		report(d, id, "returned", err.message);
+		d->refusals++;
 	}
 	return !r || is_of_message(&err);
 }
@@ -250,10 +264,10 @@ static void on_taken(void *data, json_t *answer, const struct error *err)
 	bool hasty = os_monotonic() - d->asked_at < REST;
 	if (!open)
 		lose_inbox(d);
-	else if (list_empty(&d->handed) && hasty)
+	else if (list_empty(&d->handed) && hasty && !d->refusals)
 		rest(d, REST, take);
 	else if (list_empty(&d->handed))
-		take(d);
+		take_on(d);
 }
 
 static void take(void *data)

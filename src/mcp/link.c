@@ -16,7 +16,6 @@
 #include "ops/client.h"
 #include "os/file.h"
 #include "os/loop.h"
-#include "os/socket.h"
 
 enum {
 	TRIES = 3,		/* connections for one call, and greetings in a row that bring nothing */
@@ -143,25 +142,6 @@ static struct line *idle_line(struct mcp_link *link, enum mcp_lane lane, unsigne
 	return found;
 }
 
-/* The answer that came, as a JSON object or as an error. */
-static int read_answer(const struct http_response *res, json_t **ret, struct error *err)
-{
-	json_t *json = NULL;
-	int r = json_parse(res->body, res->body_len, &json, NULL);
-	if (!r && res->status == 200) {
-		*ret = json;
-		return 0;
-	}
-	if (!r && json_is_object(json_object_get(json, "error")))
-		r = error_from_json(json, err);
-	else
-		r = ERR_OK;
-	json_decref(json);
-	return r ? r
-		 : error_set(err, ERR_PROTOCOL,
-			     "the daemon answered with status %d and no JSON that says why", res->status);
-}
-
 static void line_answered(void *data, const struct http_response *res, bool reusable)
 {
 	struct line *line = data;
@@ -172,7 +152,7 @@ static void line_answered(void *data, const struct http_response *res, bool reus
 	call->line = NULL;
 	link->dry = 0;
 	link->asked = false;
-	int r = read_answer(res, &answer, &call->failure);
+	int r = client_read_answer(res->status, res->body, res->body_len, &answer, &call->failure);
 	(void)idle_line(link, line->lane, &idle);
 	if (!reusable || line->generation != link->generation || idle > IDLE_MAX)
 		line_close(line);
@@ -225,10 +205,7 @@ static const struct mcp_conn_events line_events = {.answered = line_answered, .l
 static int connect_line(struct mcp_link *link, enum mcp_lane lane, struct line **ret, struct error *err)
 {
 	int fd = -1;
-	int r = socket_connect(link->paths.socket, CONNECT_LIMIT, &fd, err);
-	autofree char *noted = r == ERR_NOT_FOUND ? paths_noted_socket(&link->paths) : NULL;
-	if (noted && socket_connect(noted, CONNECT_LIMIT, &fd, NULL) == 0)
-		r = 0;
+	int r = client_reach(&link->paths, CONNECT_LIMIT, &fd, err);
 	if (r)
 		return r;
 	struct line *line = xcalloc(1, sizeof(*line));

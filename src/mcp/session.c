@@ -47,6 +47,7 @@ void mcp_place_find(const char *dir, struct mcp_place *ret)
 		.folder = find_folder(dir),
 		.session = variable("CLAUDE_CODE_SESSION_ID"),
 		.circle = variable("COPPICE_CIRCLE"),
+		.role = variable("COPPICE_ROLE"),
 		.in_peer = getenv("COPPICE_PEER") != NULL,
 		.kept_out = out && strcmp(out, "0") == 0,
 		.backend_of = agent_backend_of_client,
@@ -58,6 +59,7 @@ void mcp_place_release(struct mcp_place *place)
 	free(place->folder);
 	free(place->session);
 	free(place->circle);
+	free(place->role);
 	*place = (struct mcp_place){0};
 }
 
@@ -107,12 +109,17 @@ static void on_registered(void *data, json_t *answer, const struct error *err)
 	end_greeting(s);
 }
 
-/* Which of the hosted sessions a call comes from is told by the call itself. */
+/* Which of the hosted sessions a call comes from is told by the call itself. Where Coppice has started the
+ * host it has only one, whose role is known. */
 static void on_hosted(void *data, json_t *answer, const struct error *err)
 {
 	struct mcp_session *s = data;
 	(void)answer;
 	s->call = NULL;
+	if (!err && s->place->in_peer) {
+		ask(s, "whoami", 0, NULL, on_whoami);
+		return;
+	}
 	if (!err || err->code != ERR_NO_DAEMON)
 		s->known = MCP_SET_WORKER;
 	end_greeting(s);
@@ -126,6 +133,8 @@ static void register_peer(struct mcp_session *s, pid_t pid)
 		json_set_str(args, "session", s->place->session);
 	if (s->place->circle)
 		json_set_str(args, "circle", s->place->circle);
+	if (s->place->role)
+		json_set_str(args, "role", s->place->role);
 	ask(s, "register_peer", MCP_CHANGES, args, on_registered);
 }
 

@@ -16,6 +16,7 @@ struct mcp_place {
 	char *folder;  /* where the session works */
 	char *session; /* the runtime's id of it, or NULL */
 	char *circle;  /* or NULL */
+	char *role;    /* that whoever started the session gives it, or NULL */
 	bool in_peer;  /* Coppice started what we run in: no daemon is started from here (X1) */
 	bool kept_out; /* COPPICE=0: it stays out of the mesh */
 	const struct agent_backend *(*backend_of)(const char *client_name);

@@ -233,6 +233,25 @@ static void test_a_message_that_cannot_be_sent_is_returned_at_once(void **state)
 	close_stage(&s);
 }
 
+/* What is returned waits again: a message that is always refused is not offered without rest (X2). */
+static void test_X2_a_message_that_the_session_refuses_is_not_taken_again_at_once(void **state)
+{
+	(void)state;
+	struct stage s;
+	open_stage(&s);
+	fake_await(&s.fake, 1);
+	fake_answer(&s.fake, 0, messages(0, 1));
+	while (box.n < 1)
+		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	box_sent("msg-0", ERR_REFUSED);
+	assert_report(&s, 1, "msg-0", "returned", "it did not arrive");
+	fake_settle(&s.fake);
+	assert_int_equal(s.fake.n, 2);
+	assert_true(mcp_deliver_is_open(s.deliver));
+	assert_take(&s, 2); /* a second later */
+	close_stage(&s);
+}
+
 static void test_a_session_without_an_inbox_takes_nothing(void **state)
 {
 	(void)state;
@@ -298,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_D4_a_lost_inbox_lets_go_of_the_transport),
 		cmocka_unit_test(test_D4_an_inbox_that_comes_to_itself_is_opened_again),
 		cmocka_unit_test(test_a_message_that_cannot_be_sent_is_returned_at_once),
+		cmocka_unit_test(test_X2_a_message_that_the_session_refuses_is_not_taken_again_at_once),
 		cmocka_unit_test(test_a_session_without_an_inbox_takes_nothing),
 		cmocka_unit_test(test_D2_a_take_whose_answer_was_lost_is_repeated_under_its_key),
 		cmocka_unit_test(test_X4_a_daemon_that_does_not_deliver_is_left_alone),

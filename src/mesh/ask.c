@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "mesh/inbox.h"
 #include "mesh/message_internal.h"
 #include "mesh/queue.h"
 #include "mesh/route.h"
@@ -98,6 +99,7 @@ static void tell_asker(struct store *s, const struct mesh_limits *limits, const 
 	int r = message_store(s, limits, &m, id, NULL);
 	assert(r == 0); /* replies are always let in */
 	(void)r;
+	inbox_reply_stored(s, ask->from_peer);
 }
 
 /* Ends the ask if it is open. `text` is the reply or the reason; `carried` says that the asker learns it

@@ -7,11 +7,12 @@
 #include "mesh/inbox.h"
 #include "mesh/message.h"
 #include "mesh/message_internal.h"
+#include "mesh/queue.h"
 #include "mesh/render.h"
 #include "store/event.h"
 #include "store/timer.h"
 
-enum { UNDER_WAY_MAX = 1000 };
+enum { UNDER_WAY_MAX = 1000, RETURNS_MAX = 5 };
 
 /* A hook that has not told by then that it passed on what it got has been ended. */
 #define HOOK_SETTLES (10 * USEC_PER_SEC)
@@ -112,8 +113,25 @@ static void tell_held(struct store *s, const char *peer_id, const char *id, cons
 	event_emit(s, "message.held", id, NULL, data);
 }
 
-int deliver_report(struct store *s, const char *peer_id, const struct transport_kind *kind, const char *id,
-		   enum deliver_outcome outcome, const char *reason, struct error *err)
+static int64_t returns(struct store *s, const char *id, const struct transport_kind *kind)
+{
+	return db_int(
+		s, 0,
+		"SELECT count(*) FROM delivery WHERE message_id = ? AND step = 'returned' AND transport = ?",
+		"ss", id, kind->name);
+}
+
+/* What its way will not take would be offered and returned for ever. */
+static void give_up(struct store *s, const struct mesh_limits *limits, const char *id, const char *reason)
+{
+	autofree char *why =
+		xasprintf("refused by its session: %.200s", reason ? reason : "no reason was given");
+	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
+}
+
+int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
+		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
+		   const char *reason, struct error *err)
 {
 	if (!db_int(s, 0, "SELECT 1 FROM message WHERE id = ? AND to_peer = ?", "ss", id, peer_id))
 		return message_not_found(id, err);
@@ -129,6 +147,8 @@ int deliver_report(struct store *s, const char *peer_id, const struct transport_
 		break;
 	case DELIVER_RETURNED:
 		late = message_return(s, id, kind->name, reason, NULL);
+		if (!late && returns(s, id, kind) >= RETURNS_MAX)
+			give_up(s, limits, id, reason);
 		break;
 	case DELIVER_CONSUMED:
 		late = message_consume(s, id, kind->name, reason, NULL);

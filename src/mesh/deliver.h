@@ -1,12 +1,13 @@
 /* Delivery into agents' sessions: what a native way takes, what becomes of it, and what proves that it was
- *read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
+ * read (D1, D4, D6, D8). The ladder itself is message.h's; which ways are open is transport.h's.
  *
  *	deliver_take	the best open way takes what waits: offered
  *	deliver_report	the way tells what the runtime did with it: submitted, held, or returned
  *	deliver_shown	a hook or the runtime saw it enter the model's turn: consumed
- *	deliver_pull	hooks fetch what no open way will carry: offered; the hook reports when it has passed
- *it on deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had under way
- *waits again
+ *	deliver_pull	hooks fetch what no open way will carry: offered; the hook reports when it has
+ *			passed it on
+ *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
+ *			under way waits again
  *
  * All functions run inside a turn. */
 #ifndef MESH_DELIVER_H
@@ -16,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "mesh/limits.h"
 #include "mesh/transport.h"
 #include "store/store.h"
 
@@ -29,9 +31,11 @@ enum deliver_outcome { DELIVER_SUBMITTED, DELIVER_HELD, DELIVER_RETURNED, DELIVE
 /* False for a name that is none of "submitted", "held", "returned", "consumed". */
 bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret);
 /* Records what became of a message of this peer's. What the ladder does not allow any more, such as a late
- * "submitted" for what was consumed, changes nothing. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
-int deliver_report(struct store *s, const char *peer_id, const struct transport_kind *kind, const char *id,
-		   enum deliver_outcome outcome, const char *reason, struct error *err) _warn_unused_;
+ * "submitted" for what was consumed, changes nothing. What a way returned time after time becomes a dead
+ * letter. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
+int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
+		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
+		   const char *reason, struct error *err) _warn_unused_;
 
 /* Messages whose elements stood in a prompt of this peer's: consumed, those that are its own and were handed
  * over. `ids`: strings. */

@@ -10,8 +10,14 @@
 
 #include "mesh/message.h"
 #include "mesh/message_internal.h"
+#include "mesh/transport.h"
+#include "store/timer.h"
 
 enum { SCAN_MAX = 1000 };
+
+static const char reply_timer[] = "reply.rested";
+
+#define REPLY_RESTS (3 * USEC_PER_SEC / 2)
 
 /* What a message that waits is to whoever would take it. */
 enum take {
@@ -26,7 +32,7 @@ static enum take how_taken(const struct query *q, const char *by)
 {
 	const char *step = query_text(q, 1), *transport = query_text(q, 4);
 	if (strcmp(step, "stored") == 0)
-		return TAKE_FREE;
+		return by && !message_pulls(by) && query_int(q, 5) ? TAKE_HELD : TAKE_FREE;
 	if (by && transport && strcmp(transport, by) == 0)
 		return TAKE_OWN;
 	if (by && !message_pulls(by))
@@ -39,11 +45,14 @@ static json_t *pick(struct store *s, const char *peer_id, int max, const char *b
 {
 	json_t *ids = json_array();
 	json_auto_t *held_up = json_object(); /* senders */
-	autoquery q = db_query(s,
-			       "SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
-			       " WHERE message_id = id ORDER BY n DESC LIMIT 1) FROM message"
-			       " WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
-			       "si", peer_id, (int64_t)SCAN_MAX);
+	/* A5: an asker at work may be about to wait for its reply, which is then taken there. */
+	autoquery q = db_query(
+		s,
+		"SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
+		" WHERE message_id = id ORDER BY n DESC LIMIT 1), kind = 'reply' AND at > ? AND EXISTS"
+		" (SELECT 1 FROM peer WHERE peer_id = to_peer AND turn_state = 'working') FROM message"
+		" WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
+		"isi", store_now(s) - REPLY_RESTS, peer_id, (int64_t)SCAN_MAX);
 	while ((int)json_array_size(ids) < max && query_next(&q)) {
 		const char *from = query_text(&q, 2);
 		const char *sender = from ? from : query_text(&q, 3);
@@ -86,6 +95,12 @@ json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *tr
 json_t *inbox_peek(struct store *s, const char *peer_id, int max)
 {
 	return inbox_read(s, peer_id, max, NULL);
+}
+
+void inbox_reply_stored(struct store *s, const char *peer_id)
+{
+	if (transport_any_native(s, peer_id))
+		timer_set(s, reply_timer, peer_id, store_now(s) + REPLY_RESTS + USEC_PER_MSEC);
 }
 
 json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport)

@@ -21,6 +21,9 @@ json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *tr
  * order, and marks them offered. What it has under way already does not hold up what comes after it, for it
  * hands over in order. A new reference: an array in the same shape. */
 json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport);
+/* A reply was stored: to a peer at work it is not pushed at once, for its asker may be about to wait for it
+ * (A5). The timer "reply.rested", subject the peer, wakes those who push. */
+void inbox_reply_stored(struct store *s, const char *peer_id);
 /* The same messages without taking them: nothing is recorded. */
 json_t *inbox_peek(struct store *s, const char *peer_id, int max);
 /* Confirms messages that were taken: `ids` is a JSON array of strings. Confirming twice is fine. Nothing

@@ -3,10 +3,10 @@
  *	stored → offered → submitted → consumed → acked | answered
  *
  * Each step is a stored, timestamped fact with transport and reason (the trace, D12). A message only climbs,
- *but for two ways back: message_return, when the transport knows that it did not arrive, and message_lost,
- *when nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and
- *recipient (D3): nothing is offered or submitted before what came earlier. A message of kind ask has the
- *ask's id, the others a "msg-…"; a prompt is what a spawned peer begins with.
+ * but for two ways back: message_return, when the transport knows that it did not arrive, and message_lost,
+ * when nobody can tell any more. `delivered` is said of `consumed` only. Order is kept per sender and
+ * recipient (D3): nothing is offered or submitted before what came earlier. A message of kind ask has the
+ * ask's id, the others a "msg-…"; a prompt is what a spawned peer begins with.
  *
  * All functions run inside a turn. Events:
  *	message.stored    subject: the recipient's peer_id, so that it is woken; {id,kind,from,to,about}

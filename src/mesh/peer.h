@@ -136,7 +136,8 @@ int peer_mint(struct store *s, const struct peer_spec *spec, char ret_peer_id[ID
  *     after it went offline (I3, I7);
  *  2. spec->spawn_id names a live peer that has no agent process yet: that peer;
  *  3. process->inside names a live peer that so far has only its terminal, of the same backend: that peer;
- *  4. a runtime resumes the session of a peer that is offline (not for good), by its key: that peer;
+ *  4. a runtime resumes the session of a peer that is offline (not for good), by its key: that peer, also
+ * when its process was registered, and nothing more, before the key was known;
  *  5. a new peer, with `inside` or the spawn's peer as its parent (I4).
  * ERR_FORBIDDEN when an untrusted caller names another role or circle (I7). */
 int peer_register(struct store *s, const struct peer_process *process, const struct peer_spec *spec,

@@ -175,6 +175,26 @@ static void bring_online(struct store *s, const struct peer_process *p, const st
 		peer_event(s, "peer.online", peer, NULL);
 }
 
+/* A process that was registered before its session's id was known, by its MCP server, may turn out to go on
+ * with the session of a peer that is offline: then it is that peer, and the one that was made for it, to
+ * which nobody has written yet, is retired. */
+static void find_the_one_before(struct store *s, const struct peer_process *p, const struct peer_spec *spec,
+				struct peer_ref *peer)
+{
+	struct peer_ref before;
+	bool fresh = p->key &&
+		     db_int(s, 0,
+			    "SELECT 1 FROM session WHERE peer_id = ?1 AND key IS NULL AND ended_at IS NULL"
+			    " AND NOT EXISTS (SELECT 1 FROM message WHERE to_peer = ?1 OR from_peer = ?1)"
+			    " AND NOT EXISTS (SELECT 1 FROM job WHERE peer_id = ?1)"
+			    " AND NOT EXISTS (SELECT 1 FROM spawn WHERE peer_id = ?1) LIMIT 1",
+			    "s", peer->peer_id);
+	if (!fresh || !by_resumed_session(s, p, spec, &before) ||
+	    peer_offline(s, peer->peer_id, CAUSE_RETIRED, NULL))
+		return;
+	*peer = before;
+}
+
 int peer_register(struct store *s, const struct peer_process *process, const struct peer_spec *spec,
 		  struct peer_ref *ret, struct error *err)
 {
@@ -187,6 +207,8 @@ int peer_register(struct store *s, const struct peer_process *process, const str
 	if (process->pid <= 1)
 		return error_set(err, ERR_INVALID, "process %d cannot be a peer's", (int)process->pid);
 	bool known = find_binding(s, process, boot, spec, &peer, parent);
+	if (known)
+		find_the_one_before(s, process, spec, &peer);
 	r = may_say(spec, known ? &peer : NULL, err);
 	if (r)
 		return r;

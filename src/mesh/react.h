@@ -1,8 +1,10 @@
 /* What the mesh does when something happened: flow/ passes it every event that event_take() yields.
  *
- *	peer.offline       its open asks end as undeliverable (A2), unless a reboot took it: then it has the
- *queue's age to come back; gone for good, its messages become dead letters (D7) peer.gone          (timer)
- *that time is over message.expire     (timer) waiting messages that are too old become dead letters
+ *	peer.offline       its open asks end as undeliverable (A2), unless a reboot took it: then it
+ *	                   has the queue's age to come back; gone for good, its messages become
+ *	                   dead letters (D7)
+ *	peer.gone          (timer) that time is over
+ *	message.expire     (timer) waiting messages that are too old become dead letters
  *	message.dead       the ask that the message carried ends as undeliverable
  *	ask.expire         (timer) the ask ends as expired */
 #ifndef MESH_REACT_H

@@ -37,16 +37,16 @@ static size_t taken(struct world *w, const struct scene *s, const struct transpo
 static void report(struct world *w, const struct scene *s, const char *id, enum deliver_outcome outcome)
 {
 	autoerror err = {0};
-	world_check(deliver_report(w->s, s->b.peer_id, INBOX, id, outcome, "why", &err), &err);
+	world_check(deliver_report(w->s, &w->limits, s->b.peer_id, INBOX, id, outcome, "why", &err), &err);
 }
 
 /* The hook tells that it has printed its answer. */
 static void passed_on(struct world *w, const struct scene *s, const char *id)
 {
 	autoerror err = {0};
-	world_check(
-		deliver_report(w->s, s->b.peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL, &err),
-		&err);
+	world_check(deliver_report(w->s, &w->limits, s->b.peer_id, transport_find("hook"), id,
+				   DELIVER_SUBMITTED, NULL, &err),
+		    &err);
 }
 
 static void assert_step(struct world *w, const char *id, const char *step, bool repeat)
@@ -107,6 +107,20 @@ static void test_D4_what_did_not_arrive_is_no_repeat(void **state)
 	report(w, &s, id, DELIVER_RETURNED);
 	assert_step(w, id, "stored", false);
 	assert_int_equal(taken(w, &s, INBOX), 1);
+}
+
+static void test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	int tries = 0;
+	while (taken(w, &s, INBOX) == 1 && tries++ < 100)
+		report(w, &s, id, DELIVER_RETURNED);
+	assert_in_range(tries, 2, 10);
+	assert_int_equal(world_events(w, "message.dead", id), 1);
+	assert_int_equal(message_waiting(w->s, s.a.peer_id), 1); /* its sender is told */
 }
 
 static void test_D4_a_closed_way_settles_by_itself_at_an_idle_peer(void **state)
@@ -272,8 +286,9 @@ static void test_only_ones_own_messages_are_confirmed(void **state)
 	deliver_shown(w->s, s.a.peer_id, ids, "hook"); /* not a's */
 	deliver_shown(w->s, s.b.peer_id, ids, "hook"); /* never handed over: a forged prompt */
 	assert_step(w, id, "stored", false);
-	assert_int_equal(deliver_report(w->s, s.a.peer_id, INBOX, id, DELIVER_CONSUMED, NULL, NULL),
-			 ERR_NOT_FOUND);
+	assert_int_equal(
+		deliver_report(w->s, &w->limits, s.a.peer_id, INBOX, id, DELIVER_CONSUMED, NULL, NULL),
+		ERR_NOT_FOUND);
 }
 
 static void first_prompt(struct world *w, const struct scene *s, char ret_id[ID_SIZE])
@@ -364,6 +379,7 @@ int main(void)
 		world_test(test_D1_each_step_is_told_as_it_is_reached),
 		world_test(test_D4_the_best_open_way_takes_and_the_others_stand_by),
 		world_test(test_D4_what_did_not_arrive_is_no_repeat),
+		world_test(test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter),
 		world_test(test_D4_a_closed_way_settles_by_itself_at_an_idle_peer),
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),

@@ -118,14 +118,18 @@ void client_new_key(char ret[ID_SIZE])
 	id_format("key", os_random(os_env_real()), ret);
 }
 
-/* Connects to where a daemon listens; ERR_NOT_FOUND if none does. */
-static int connect_running(struct client *c, struct error *err)
+int client_reach(const struct paths *paths, usec_t limit, int *ret_fd, struct error *err)
 {
-	int r = socket_connect(c->paths.socket, CONNECT_LIMIT, &c->fd, err);
-	autofree char *noted = r == ERR_NOT_FOUND ? paths_noted_socket(&c->paths) : NULL;
-	if (noted && socket_connect(noted, CONNECT_LIMIT, &c->fd, NULL) == 0)
+	int r = socket_connect(paths->socket, limit, ret_fd, err);
+	autofree char *noted = r == ERR_NOT_FOUND ? paths_noted_socket(paths) : NULL;
+	if (noted && socket_connect(noted, limit, ret_fd, NULL) == 0)
 		r = 0;
 	return r;
+}
+
+static int connect_running(struct client *c, struct error *err)
+{
+	return client_reach(&c->paths, CONNECT_LIMIT, &c->fd, err);
 }
 
 /* A peer cannot start the daemon (X1). One that it has just talked to, or that was killed and so left its
@@ -297,6 +301,15 @@ static int write_request(struct client *c, const char *method, const char *targe
 	return http_write_call(&c->request, &call, err);
 }
 
+int client_read_answer(int status, const char *body, size_t len, json_t **ret, struct error *err)
+{
+	if (status != 200)
+		return answered_error(status, body, len, err);
+	if (json_parse(body, len, ret, NULL) != 0)
+		return error_set(err, ERR_PROTOCOL, "the daemon's answer is not JSON");
+	return 0;
+}
+
 int client_call(struct client *c, const char *op, const json_t *args, const char *key, json_t **ret,
 		struct error *err)
 {
@@ -310,11 +323,7 @@ int client_call(struct client *c, const char *op, const json_t *args, const char
 	if (r)
 		return r;
 	const struct http_response *res = &c->answer.res;
-	if (res->status != 200)
-		return answered_error(res->status, res->body, res->body_len, err);
-	if (json_parse(res->body, res->body_len, ret, NULL) != 0)
-		return error_set(err, ERR_PROTOCOL, "the daemon's answer is not JSON");
-	return 0;
+	return client_read_answer(res->status, res->body, res->body_len, ret, err);
 }
 
 /* --- the stream --- */

@@ -78,4 +78,12 @@ void client_stream_close(struct client *c);
 int client_stream(struct client *c, const char *query, const char *last_id, sse_event_fn on_event, void *data,
 		  struct error *err) _warn_unused_;
 
+/* --- for clients that have a loop of their own (mcp/link.h) --- */
+
+/* Connects to where a daemon listens; ERR_NOT_FOUND if none does. */
+int client_reach(const struct paths *paths, usec_t limit, int *ret_fd, struct error *err) _warn_unused_;
+/* The answer of that status and body: JSON, a new reference, or the error that the daemon answered. */
+int client_read_answer(int status, const char *body, size_t len, json_t **ret,
+		       struct error *err) _warn_unused_;
+
 #endif

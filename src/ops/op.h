@@ -5,8 +5,12 @@
  * never blocks. To wait it parks the call, by returning op_wait(…) or op_work(…), and is run again from
  * the start, in a later turn, with call->state as it left it:
  *
- *	if (!call->state) { … add rows and an effect … ; call->state = {"effect":12}; return
- *op_wait_effect(call, 12); } … look at the effect's row, make the answer …
+ *	if (!call->state) {
+ *		… add rows and an effect …
+ *		call->state = {"effect":12};
+ *		return op_wait_effect(call, 12);
+ *	}
+ *	… look at the effect's row, make the answer …
  *
  * The state of a parked change is kept under its idempotency key, so that a caller who asks again after
  * a crash of the daemon is joined to what is under way. */

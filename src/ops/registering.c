@@ -52,6 +52,25 @@ static int locate(struct op_call *call, const char **path, char **ret_repo, char
 	return 0;
 }
 
+/* The circle and the role that a process outside of all peers was started with: the word of whoever started
+ * it, not its own, so it holds however the process tells of itself, and counts once, when it is new. Many
+ * runtimes run their hooks in sessions of their own, which are nobody's. A process that hosts others'
+ * sessions was started for one of them only. */
+static void given_at_start(const struct op_call *call, size_t index, char **ret_circle, char **ret_role)
+{
+	const struct proc_stat *p = &call->chain->at[index];
+	char inside[ID_SIZE];
+	struct peer_ref peer;
+	if (json_bool(call->params, "hosted", false) || registering_known(call, index, &peer) ||
+	    identity_enclosing(call->store, call->chain, index, NULL, inside))
+		return;
+	autofree char *marked = proc_given(p->pid, p->start_time, "COPPICE_PEER");
+	if (marked)
+		return;
+	*ret_circle = proc_given(p->pid, p->start_time, "COPPICE_CIRCLE");
+	*ret_role = proc_given(p->pid, p->start_time, "COPPICE_ROLE");
+}
+
 int registering_run(struct op_call *call, struct peer_ref *ret, struct error *err)
 {
 	size_t index = 0;
@@ -60,13 +79,17 @@ int registering_run(struct op_call *call, struct peer_ref *ret, struct error *er
 		return code;
 	/* A person names circle and name of what they start; an agent cannot give them to itself (I7). */
 	bool person = call->caller->kind == CALLER_HUMAN || call->caller->kind == CALLER_SERVICE;
+	autofree char *circle = NULL;
+	autofree char *role = NULL;
+	if (!person)
+		given_at_start(call, index, &circle, &role);
 	struct peer_spec spec = {.backend = op_text(call, "backend"),
 				 .path = op_text(call, "path"),
 				 .name = op_text(call, "name"),
-				 .circle = op_text(call, "circle"),
-				 .role = person ? op_text(call, "role") : NULL,
+				 .circle = circle ? circle : op_text(call, "circle"),
+				 .role = person ? op_text(call, "role") : role,
 				 .description = op_text(call, "description"),
-				 .trusted = person};
+				 .trusted = person || circle || role};
 	if (!agent_backend_find(spec.backend))
 		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s' in this version",
 				 spec.backend);

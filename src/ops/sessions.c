@@ -82,7 +82,7 @@ const struct op op_session_event = {
 			{"event", OP_TEXT, OP_REQUIRED,
 			 "session_start, prompt, tool_end, turn_end, awaits, compacts or session_end", 32, 0},
 			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
-			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane}", 0, 0},
+			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane_id}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
@@ -149,8 +149,8 @@ static int handle_report(struct op_call *call, json_t **ret, struct error *err)
 	if (!code && !deliver_outcome_parse(op_text(call, "step"), &outcome))
 		code = error_set(err, ERR_INVALID, "the step is submitted, held, returned or consumed");
 	if (!code)
-		code = deliver_report(call->store, call->caller->peer_id, kind, op_text(call, "id"), outcome,
-				      op_text(call, "reason"), err);
+		code = deliver_report(call->store, &call->core->limits, call->caller->peer_id, kind,
+				      op_text(call, "id"), outcome, op_text(call, "reason"), err);
 	if (!code)
 		*ret = json_object();
 	return code;

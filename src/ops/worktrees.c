@@ -16,6 +16,12 @@ static json_t *one_branch(const struct op_call *call)
 	return json_pack("[s]", op_text(call, "branch"));
 }
 
+static void set_peer_name(struct store *s, json_t *answer, const char *peer_id)
+{
+	struct peer_ref peer;
+	json_set_str(answer, "peer_name", peer_id && peer_find(s, peer_id, &peer) ? peer.name : NULL);
+}
+
 /* The answer of `new`: what was made, and who works in it. */
 static int created(struct op_call *call, json_t **ret, struct error *err)
 {
@@ -38,6 +44,7 @@ static int created(struct op_call *call, json_t **ret, struct error *err)
 	json_set_str(answer, "base", w.base);
 	json_set_str(answer, "base_commit", w.base_commit);
 	json_set_str(answer, "peer", peer);
+	set_peer_name(call->store, answer, peer);
 	json_object_set_new(answer, "created", json_boolean(json_bool(made, "created_branch", false)));
 	*ret = answer;
 	return 0;
@@ -128,7 +135,7 @@ const struct op op_worktree_create = {
 			{"sparse", OP_TEXTS, 0, "check out only these patterns", 100, 0},
 			SPAWNING_PARAMS,
 			{0}},
-	.result = "{\"branch\",\"path\",\"base\",\"base_commit\",\"peer\"}",
+	.result = "{\"branch\",\"path\",\"base\",\"base_commit\",\"peer\",\"peer_name\"}",
 	.who = BY_LEADERS,
 	.flags = OP_CHANGES,
 	.tools = TOOL_ORCHESTRATOR,
@@ -169,6 +176,7 @@ static void add_rows(struct op_call *call, const char *repo_id, json_t *listed)
 		const char *branch = json_str(w, "branch");
 		autoworktree row = {0};
 		json_set_str(w, "peer", NULL);
+		json_set_str(w, "peer_name", NULL);
 		json_object_set_new(w, "conflicts", json_array());
 		if (branch && worktree_of_branch(call->store, repo_id, branch, &row)) {
 			json_set_str(w, "base", row.base);
@@ -179,6 +187,7 @@ static void add_rows(struct op_call *call, const char *repo_id, json_t *listed)
 				" ORDER BY status = 'online' DESC, created_at LIMIT 1",
 				"ss", repo_id, branch);
 			json_set_str(w, "peer", live);
+			set_peer_name(call->store, w, live);
 		}
 	}
 }
@@ -222,7 +231,7 @@ const struct op op_worktree_list = {
 					    {0}},
 	.result = "{\"worktrees\":[{\"branch\",\"path\",\"base\",\"base_commit\",\"head\",\"dirty\","
 		  "\"untracked\",\"ahead\","
-		  "\"behind\",\"landed\",\"peer\",\"locked\",\"conflicts\"}]}",
+		  "\"behind\",\"landed\",\"peer\",\"peer_name\",\"locked\",\"conflicts\"}]}",
 	.who = BY_ANYONE,
 	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_list,

@@ -28,8 +28,7 @@ static int fail(struct error *err, int errnum, const char *what, const char *pat
 	return error_errno(err, errnum, "%s %s", what, path);
 }
 
-/* The folder that holds the last component; "." and "/" where there is no other. */
-static char *folder_of(const char *path)
+char *path_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	if (!slash)
@@ -74,7 +73,7 @@ int file_read(const char *path, struct strbuf *ret, struct error *err)
 	return r;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+int file_write_all(int fd, const char *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t n = write(fd, data, len);
@@ -91,7 +90,7 @@ static int write_all(int fd, const char *data, size_t len)
 static int write_temporary(int dir_fd, const char *name, const void *data, size_t len, mode_t mode)
 {
 	autoclose int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || fchmod(fd, mode) < 0 || write_all(fd, data, len) < 0 || fsync(fd) < 0)
+	if (fd < 0 || fchmod(fd, mode) < 0 || file_write_all(fd, data, len) < 0 || fsync(fd) < 0)
 		return -1;
 	return close(TAKE_FD(fd)); /* some file systems report a write error only here */
 }
@@ -106,7 +105,7 @@ static int sync_fd(int dir_fd, const char *path, struct error *err)
 
 int file_replace(const char *path, const void *data, size_t len, mode_t mode, struct error *err)
 {
-	autofree char *dir = folder_of(path);
+	autofree char *dir = path_folder(path);
 	autoclose int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return fail(err, errno, "cannot open the folder", dir);
@@ -150,7 +149,7 @@ static int make_one(const char *path, mode_t mode, struct error *err)
 {
 	if (mkdir(path, mode & S_IRWXU) < 0)
 		return errno == EEXIST ? 0 : fail(err, errno, "cannot create the folder", path);
-	autofree char *parent = folder_of(path);
+	autofree char *parent = path_folder(path);
 	int r = set_folder_mode(path, mode, err);
 	return r ? r : dir_sync(parent, err);
 }
@@ -247,7 +246,7 @@ static int resolve_missing(const char *path, char **ret, struct error *err)
 	if (lstat(trimmed, &st) == 0)
 		return error_set(err, ERR_NOT_FOUND, "%s is a symlink to something that does not exist",
 				 path);
-	autofree char *dir = folder_of(trimmed);
+	autofree char *dir = path_folder(trimmed);
 	autofree char *real = realpath(dir, NULL);
 	if (!real || strcmp(name, "..") == 0 || strcmp(name, ".") == 0)
 		return error_set(err, ERR_NOT_FOUND, "there is no folder %s", dir);

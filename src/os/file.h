@@ -14,6 +14,8 @@
 /* Appends the whole file to `ret`; ERR_TOO_LARGE beyond ret->max, ERR_NOT_FOUND if it is not there,
  * ERR_INVALID for anything but a regular file. On failure `ret` has what it had. */
 int file_read(const char *path, struct strbuf *ret, struct error *err) _warn_unused_;
+/* Writes all of it to a descriptor, however often that takes; -1 with errno. */
+int file_write_all(int fd, const char *data, size_t len) _warn_unused_;
 /* Replaces `path` by `len` bytes with exactly `mode`, whatever the umask: a temporary file beside it,
  * sync, rename, sync of the folder. On any failure the old file is as it was and no temporary file is
  * left; only when the very last sync fails is the new one there already. A symlink at `path` is
@@ -46,6 +48,8 @@ int tree_size(const char *path, uint64_t *ret, struct error *err) _warn_unused_;
 int path_resolve(const char *path, char **ret, struct error *err) _warn_unused_;
 /* "dir/name", or `name` when `dir` is empty; caller frees. */
 char *path_join(const char *dir, const char *name);
+/* The folder that holds the last component, "." and "/" where there is no other; caller frees. */
+char *path_folder(const char *path);
 /* The part after the last slash; points into `path`. */
 const char *path_base(const char *path);
 /* Whether `path` is `dir` or below it; both absolute and resolved. */

@@ -249,6 +249,15 @@ void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known
 	*ret_known = value ? TRUTH_YES : TRUTH_NO;
 }
 
+char *proc_given(pid_t pid, uint64_t start_time, const char *name)
+{
+	autofree char *value = NULL;
+	enum truth known;
+	proc_environ(pid, name, &value, &known);
+	bool is = value && *value && proc_alive(pid, start_time) == TRUTH_YES;
+	return is ? TAKE_PTR(value) : NULL;
+}
+
 int proc_cwd(pid_t pid, char **ret, struct error *err)
 {
 	char link[PROC_PATH_MAX], text[PATH_MAX + 16];

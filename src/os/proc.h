@@ -56,6 +56,9 @@ enum truth proc_alive(pid_t pid, uint64_t start_time);
  * cannot be read, is empty, or is in the middle of an exec (which looks the same). On yes `ret` is its value
  * (caller frees), else NULL. */
 void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known);
+/* Its value in the initial environment of the very process; NULL if it is unset or empty, or cannot be told.
+ * Caller frees. */
+char *proc_given(pid_t pid, uint64_t start_time, const char *name);
 /* The process's working folder, caller frees; ERR_NOT_FOUND if gone, unreadable, removed, or not
  * reachable by that path from here (a container). */
 int proc_cwd(pid_t pid, char **ret, struct error *err) _warn_unused_;

@@ -22,9 +22,10 @@
  *	{"moved": false, "reason", "now", "files": [{"checkout","file","why"}], "message"}
  * `reason`:
  *	stale		the target is not at `old` but at `now` (null: there is no such branch)
- *	local_changes	`files` of checkouts would be touched; `file` is null where git's words in `why` are
- *all there is operation	a merge, rebase, … is in progress in a checkout busy		a git command
- *holds the index of a checkout, or left its lock
+ *	local_changes	`files` of checkouts would be touched; `file` is null where git's words in
+ *			`why` are all there is
+ *	operation	a merge, rebase, … is in progress in a checkout
+ *	busy		a git command holds the index of a checkout, or left its lock
  *	missing		a locked worktree (on a drive that is not mounted, say) has it checked out
  * `message` is one line for people.
  *

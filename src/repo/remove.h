@@ -15,8 +15,9 @@
  * trash_dir|null, and the other arguments of repo_facts} →
  *
  *	{removed: true, id, branch, path, trash: {id, path, tree, git_admin, index, ref, keep, head,
- *head_branch, branch, branch_tip, target, worktree, git_dir, unknown}, branch_deleted, reason|null, facts,
- *details} {removed: false, id, branch, path, facts, details, reason}
+ *	 head_branch, branch, branch_tip, target, worktree, git_dir, unknown}, branch_deleted,
+ *	 reason|null, facts, details}
+ *	{removed: false, id, branch, path, facts, details, reason}
  *
  * `id` names the trash entry: lower-case letters, digits and '-'. Removed with a reason means that
  * something asked for could not be done: the branch stays, or something else is at the path by now.

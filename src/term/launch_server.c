@@ -284,9 +284,10 @@ static int listens(const struct launch_server *s)
 {
 	autofree char *real = NULL;
 	autoclose int fd = -1;
-	if (access(s->socket, F_OK) != 0)
+	struct stat st;
+	if (lstat(s->socket, &st) < 0)
 		return -1;
-	/* A symlink, perhaps, and longer than a socket's own path may be. */
+	/* A symlink, perhaps: to a path that is longer than a socket's own may be, or not there yet. */
 	return path_resolve(s->socket, &real, NULL) == 0 &&
 	       socket_connect(real, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
 }

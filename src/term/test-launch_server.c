@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "base/json.h"
+#include "os/env.h"
 #include "os/proc.h"
 #include "term/launch.h"
 #include "term/launch_server.h"
@@ -45,6 +46,14 @@ static int serve(const char *how, const char *socket)
 	(void)fflush(stdout);
 	autofree char *elsewhere = xasprintf("%s.real", socket);
 	bool linked = strcmp(how, "linked") == 0;
+	if (strcmp(how, "led") == 0) {
+		/* The link is there before what it leads to, in a folder that nobody watches. */
+		autofree char *real = xasprintf("%s.d/s", socket);
+		if (mkdir("s.d", 0700) != 0 || symlink(real, socket) != 0)
+			return 7;
+		(void)usleep(200 * 1000);
+		return listen_at(real) ? pause() : 8;
+	}
 	if (strcmp(how, "silent") != 0 && !listen_at(linked ? elsewhere : socket))
 		return 8;
 	if (linked && symlink(elsewhere, socket) != 0)
@@ -173,11 +182,13 @@ static void make_fifo(struct fixture *f, const char *name)
 static void test_the_server_is_there_before_and_gone_after(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const kinds[] = {"plain", "linked"};
+	static const char *const kinds[] = {"plain", "linked", "led"};
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		autostrbuf log = STRBUF_INIT(4096);
 		write_spawn(f, kinds[i], "test -S s && kill -0 $(cat pid) && echo ok > done; exit 5");
+		usec_t began = os_monotonic();
 		assert_int_equal(run(f), 5);
+		assert_true(os_monotonic() - began < LAUNCH_SERVER_LIMIT * USEC_PER_SEC / 2);
 		json_auto_t *left = exit_of(f);
 		assert_int_equal(json_int(left, "exit", -1), 5);
 		assert_ended(server_pid(f));

@@ -1,7 +1,7 @@
 /* Jobs: durable work with dependencies, fenced attempts and results (J1 to J6).
  *
- *	queued → ready → dispatched → running ⇄ awaiting_input, blocked → completed | failed | cancelled |
- *expired
+ *	queued → ready → dispatched → running ⇄ awaiting_input, blocked
+ *	→ completed | failed | cancelled | expired
  *
  * The last four are final. One table in job.c holds every transition; all else is refused. `ready`
  * follows from the dependencies in the same transaction. Each attempt has a fence, a number that

@@ -52,15 +52,14 @@ PEER_WORK = "echo {0} >file-{0} && git add . && git commit -q -m 'Add {0}' && gi
 def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
     lab.mesh()
     allowed = f"spawn:\n  allowed_paths: [{lab.top}]\n  backends: {{ claude-code: {{ command: [claude] }}, codex: {{ command: [codex] }} }}\n"
-    lab.write(f"{lab.home}/.config/coppice/config.yaml", allowed + "worktrees: { path: '../{repo}-{branch}' }\n")
+    lab.write(f"{lab.home}/.config/coppice/config.yaml", allowed + "hooks: { pre-land: ['test -e README'] }\n")
     lab.coppice("stop")
-    lab.write(f"{lab.project}/.coppice.yaml", "")
 
     # What the three others do.
     for task in ("x", "y"):
-        done = call("job_update", state="completed", summary=f"{task} is there")
-        lab.model.on(f'kind="ask"[^>]*>[^<]*implement {task}', shell(PEER_WORK.format(task)), call("ack", correlation_id="$id", message=f"{task} is pushed"), say("Done."))
-    lab.model.on_ask("how far are you", reply="half way")
+        done = call("job_update", job_id="$about", state="completed", summary=f"{task} is there")
+        lab.model.on(f'kind="notify".*implement {task}', shell(PEER_WORK.format(task), take={"none": "$^"}), done, say("Done."))
+    lab.model.on_ask("how far are you", reply="it is pushed")
     lab.model.on_ask(r"review feat/(?P<branch>.)", shell("git log -1 --format=%s feat/$branch"), reply="feat/$branch is fine: $result")
 
     # What the one who leads does, step by step.
@@ -72,16 +71,15 @@ def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
     lead = [
         call("spawn_peer", path=lab.project, backend="claude-code", branch="feat/x", message="wait for work"),
         call("spawn_peer", path=lab.project, backend="codex", branch="feat/y", message="wait for work"),
-        call("spawn_peer", path=lab.project, backend="codex", branch="review/all", message="wait for work"),
-        call("job_create", title="implement x", branch="feat/x", take={"x": "job-[a-z0-9]+"}),
-        call("job_create", title="implement y", branch="feat/y", needs=["$x"], take={"y": "job-[a-z0-9]+"}),
+        call("spawn_peer", path=lab.project, backend="codex", branch="review/all", role="reviewer", message="wait for work"),
+        call("job_create", title="implement x", branch="feat/x", peer_name="feat/x", take={"x": "job-[a-z0-9]+"}),
         *asks("feat/x", "how far are you?"),
-        *asks("feat/x", "implement x, job $x"),
-        *asks("feat/y", "implement y, job $y"),
+        call("job_create", title="implement y", branch="feat/y", peer_name="feat/y", needs=["$x"], take={"y": "job-[a-z0-9]+"}),
+        *asks("feat/y", "how far are you?"),
+        call("job_result", job_id="$x"),
+        call("job_result", job_id="$y"),
         *asks("review/all", "review feat/x"),
         *asks("review/all", "review feat/y"),
-        call("job_update", job_id="$x", state="completed", summary="x is there"),
-        call("job_update", job_id="$y", state="completed", summary="y is there"),
         call("land", branches=["feat/x", "feat/y"], into="main"),
         call("kill_peer", peer_identifier="feat/x"),
         call("kill_peer", peer_identifier="feat/y"),
@@ -90,15 +88,15 @@ def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
         say("Everything has landed."),
     ]
     lab.model.on("^lead the work", *lead)
-    claude = lab.claude(lab.project, name="lead")
-    lab.online("main")
-    lab.coppice("role", "main", "orchestrator")
+    claude = lab.claude(lab.project, name="lead", env={"COPPICE_ROLE": "orchestrator"})
+    same(lab.online("project")["role"], "orchestrator")
     claude.type("lead the work")
     claude.wait("Everything has landed", limit=120)
     same(commits(lab)[:2][::-1], ["Add x", "Add y"])
     same(pushed(lab), ["feat/x", "feat/y"])
-    results = lab.model.received(r"feat/. is fine: Add .", folder=lab.project)
+    results = lab.model.received(r"(?s)feat/. is fine:.*Add .", folder=lab.project)
     check(len(results) >= 2, f"both were reviewed: {results}")
+    same([(j["title"], j["state"]) for j in lab.json("job", "list")["jobs"]], [("implement y", "completed"), ("implement x", "completed")])
     check(not [w for w in lab.json("list")["worktrees"] if w["branch"] in ("feat/x", "feat/y")], "the worktrees are gone")
     same([p for p in lab.peers() if p in ("feat/x", "feat/y", "review/all")], [])
 

@@ -3,7 +3,7 @@
 
 import json
 
-from lib import check, run, same, say
+from lib import call, check, run, same, say
 
 
 def spawned(lab, backend, api):
@@ -29,6 +29,14 @@ def test_D8_a_codex_is_started_with_its_first_prompt(lab):
     spawned(lab, "codex", "responses")
 
 
+def test_S8_a_codex_that_is_started_to_lead_is_offered_the_tools(lab):
+    lab.mesh()
+    lab.model.on("say who leads", call("whoami"), say("It is $result"))
+    lab.coppice("new", "feat/c", "--backend", "codex", "--role", "orchestrator", "-m", "say who leads")
+    asked = lab.model.wait("say who leads", api="responses")
+    check(any(t.endswith("worktree_create") for t in asked["tools"]), f"it may lead: {asked['tools']}")
+
+
 def mesh(lab, seconds):
     """As usual, but an agent that was started has only so long to come."""
     lab.env["COPPICE_DELIVERY__FIRST_PROMPT"] = f"{seconds}s"
@@ -48,6 +56,7 @@ def fails(lab, backend, code):
 
 def configure(lab, text):
     lab.write(f"{lab.home}/.config/coppice/config.yaml", text)
+    lab.coppice("stop")
 
 
 def test_D8_a_claude_without_an_account_fails_as_login(lab):
@@ -73,24 +82,32 @@ def test_D8_a_claude_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
     fails(lab, "claude-code", "trust_dialog")
 
 
-def test_D8_a_codex_in_a_folder_that_is_not_trusted_fails_as_trust_dialog(lab):
-    mesh(lab, 8)
-    config = lab.read(f"{lab.home}/.codex/config.toml")
-    lab.write(f"{lab.home}/.codex/config.toml", config.replace('trust_level = "trusted"\n', ""))
-    fails(lab, "codex", "trust_dialog")
-
-
 def test_D8_an_agent_that_ends_at_once_fails_as_exited(lab):
-    configure(lab, "spawn: { backends: { claude-code: { command: [claude, --no-such-flag] } } }\n")
     mesh(lab, 20)
+    configure(lab, "spawn: { backends: { claude-code: { command: [claude, --no-such-flag] } } }\n")
     fails(lab, "claude-code", "exited")
 
 
 def test_D8_an_agent_that_says_nothing_fails_as_not_registered(lab):
-    lab.write(f"{lab.top}/bin/silent", "#!/bin/sh\nexec sleep 600\n")
-    configure(lab, f"spawn: {{ backends: {{ codex: {{ command: [sh, {lab.top}/bin/silent] }} }} }}\n")
     mesh(lab, 1)
-    fails(lab, "codex", "not_registered")
+    lab.write(f"{lab.top}/silent", "sleep 600\n")
+    configure(lab, f"spawn: {{ backends: {{ claude-code: {{ command: [sh, {lab.top}/silent] }} }} }}\n")
+    fails(lab, "claude-code", "not_registered")
+
+
+def test_D8_a_claude_that_asks_about_a_server_of_the_project_fails_as_permission_dialog(lab):
+    mesh(lab, 8)
+    lab.write(f"{lab.project}/.mcp.json", json.dumps({"mcpServers": {"other": {"command": "cat"}}}))
+    lab.git("add", ".")
+    lab.git("commit", "-q", "-m", "A server of the project")
+    fails(lab, "claude-code", "permission_dialog")
+
+
+def test_D8_a_codex_whose_hooks_are_to_be_reviewed_fails_as_trust_dialog(lab):
+    mesh(lab, 8)
+    config = lab.read(f"{lab.home}/.codex/config.toml")
+    lab.write(f"{lab.home}/.codex/config.toml", config[: config.index("[hooks.state")])
+    fails(lab, "codex", "trust_dialog")
 
 
 run()

@@ -1,13 +1,14 @@
 /* The load of the benchmarks: peers that are there, and peers that ask.
  *
  *	load peers N            N idle peers "idle-0"…; prints "ready", lives until its stdin ends
- *	load asks CLIENTS N EACH   CLIENTS peers ask EACH questions, spread over N idle peers, each over a
- *keep-alive connection of its own and one at a time; prints {"asks","seconds","p50_us","p99_us"}
+ *	load asks CLIENTS N EACH   CLIENTS peers ask EACH questions, spread over N idle peers, each over
+ *	                           a keep-alive connection of its own and one at a time; prints
+ *	                           {"asks","seconds","p50_us","p99_us"}
  *
  * Who a connection belongs to is told by the process that made it. So each client is a process, which
- *connects, registers itself, hands its connection over and then only exists; this process drives all
- *connections, so that the load costs as little of the machine as it can. Environment: COPPICE_SOCKET,
- *COPPICE_TOKEN. */
+ * connects, registers itself, hands its connection over and then only exists; this process drives all
+ * connections, so that the load costs as little of the machine as it can. Environment: COPPICE_SOCKET,
+ * COPPICE_TOKEN. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -86,6 +86,25 @@ test_I10_kill_closes_only_a_terminal_that_is_proven_ours() {
 	echo >"$T/end"
 }
 
+test_I7_a_role_given_at_the_start_holds_whoever_tells_of_the_session() {
+	coppice status >/dev/null
+	mkfifo "$T/ready" "$T/end"
+	# As agents run their hooks: in a session of its own, without a terminal, which is nobody's.
+	tell="setsid -w coppice hook session-start --backend script; echo >'$T/ready'; read -r line <'$T/end'"
+	COPPICE_ROLE=orchestrator COPPICE_CIRCLE=ours sh -c "$tell" &
+	read -r _ <"$T/ready"
+	same "$(coppice ps --json | json peers.0.role)" orchestrator
+	same "$(coppice ps --json | json peers.0.circle)" ours
+	echo >"$T/end"
+	wait_event peer.offline
+	# An agent gives no role to what it starts.
+	coppice spawn "$T" --backend script -- sh -c "COPPICE_ROLE=orchestrator sh -c \"$tell\"; read -r line <'$T/end'" >/dev/null
+	read -r _ <"$T/ready"
+	coppice ps --json >"$T/peers"
+	! grep -q '"role":"orchestrator"' "$T/peers"
+	echo >"$T/end"
+}
+
 test_I2_the_first_command_may_name_the_token_that_the_daemon_is_yet_to_make() {
 	export COPPICE_TOKEN_FILE="$T/state/token"
 	setsid -w coppice notify human hello >/dev/null

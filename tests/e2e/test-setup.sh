@@ -95,16 +95,18 @@ test_permissions_take_consent() {
 test_a_person_is_asked() {
 	make_agents
 	tmux -L test new-session -d -x 200 -y 50 -s s "coppice setup; tmux -L test wait-for -S done; cat"
-	eventually_shows 'claude-code: may permissions.allow.*\[y/N\]'
+	eventually_shows 'claude-code: may sessions use'
 	tmux -L test send-keys -t s y Enter
-	eventually_shows 'codex: may default_tools_approval_mode.*\[y/N\]'
+	eventually_shows 'codex: may sessions use'
 	tmux -L test send-keys -t s n Enter
-	eventually_shows 'Write these lines.*\[y/N\]'
+	eventually_shows 'Write these lines'
 	tmux -L test send-keys -t s y Enter
 	tmux -L test wait-for done
 	grep -q mcp__coppice "$HOME/.claude/settings.json"
 	if grep -q approval "$HOME/.codex/config.toml"; then fail "the user said no"; fi
 	grep -q 'claude-code: { command: \[claude\] }' "$XDG_CONFIG_HOME/coppice/config.yaml"
+	# The daemon runs: a session that opens now is a peer at once.
+	ls "$XDG_RUNTIME_DIR"/coppice/*.sock >/dev/null
 	coppice config spawn.backends --json | grep -q config.yaml
 }
 

@@ -149,10 +149,10 @@ test_names_that_are_not_utf8_are_refused_and_never_changed() {
 	refuses 2 coppice new "$(printf '\377')" --json
 	grep -q 'not valid UTF-8' "$T/err"
 	mkdir "$T/$(printf '\377')"
-	cd "$T/$(printf '\377')"
+	cd "$T/$(printf '\377')" || exit
 	refuses 2 coppice list
 	grep -q 'not valid UTF-8' "$T/err"
-	cd "$T/project"
+	cd "$T/project" || exit
 	same "$(git branch | wc -l)" 1
 	refuses 5 coppice list --target nope
 }

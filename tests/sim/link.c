@@ -220,8 +220,8 @@ static void record_sent(struct sim *m, const struct link *l, const json_t *news)
 	enum deliver_outcome outcome = strcmp(json_str(news, "kind"), "consumed") == 0 ? DELIVER_CONSUMED
 				       : why					       ? DELIVER_RETURNED
 										       : DELIVER_SUBMITTED;
-	(void)!deliver_report(m->store, peer.peer_id, transport_find("codex-link"), json_str(news, "id"),
-			      outcome, why, NULL);
+	(void)!deliver_report(m->store, &m->core.limits, peer.peer_id, transport_find("codex-link"),
+			      json_str(news, "id"), outcome, why, NULL);
 	if (outcome == DELIVER_RETURNED)
 		transport_detach(m->store, peer.peer_id, transport_find("codex-link"), why);
 	store_wake(m->store, peer.peer_id);
