@@ -57,11 +57,14 @@ static void add_name(const char *name, struct strbuf *out)
 	}
 }
 
+/* "<tag" or "</tag"; one whose '<' is an entity is no tag any more. */
 static bool holds_tag(const char *text)
 {
-	for (const char *at = text; (at = strcasestr(at, tag)) != NULL; at++)
-		if ((at > text && at[-1] == '<') || (at > text + 1 && at[-1] == '/' && at[-2] == '<'))
+	for (const char *at = text; (at = strcasestr(at, tag)) != NULL; at++) {
+		bool closes = at > text && at[-1] == '/';
+		if (at > text + closes && at[-1 - closes] == '<')
 			return true;
+	}
 	return false;
 }
 

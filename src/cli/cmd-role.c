@@ -16,8 +16,9 @@ const struct command command_role = {
 	.usage = "PEER ROLE",
 	.text = "An orchestrator may spawn, plan and land, and sees every circle; a reviewer sees every "
 		"circle. An agent "
-		"cannot give itself a role. What it may do changes at once; which tools it is offered, when "
-		"it is started anew. An agent is also started with one by `coppice new --role`, or by "
+		"cannot give itself a role. What it may do changes at once; the MCP tools that it is "
+		"offered stay those of its start. An agent is also started with one by `coppice new --role`, "
+		"or by "
 		"COPPICE_ROLE in the environment in which you start it.",
 	.examples = "coppice role main orchestrator\nCOPPICE_ROLE=orchestrator claude",
 	.operands = "peer agent|reviewer|orchestrator",

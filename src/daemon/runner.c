@@ -86,11 +86,11 @@ static void call_worked(struct daemon *d, struct call *call, json_t *answer)
 	call->working = false;
 	json_decref(call->op.work_result);
 	call->op.work_result = answer;
+	list_remove(&call->link);
 	if (!call->conn) {
 		call_free(call);
 		return;
 	}
-	list_remove(&call->link);
 	list_append(&d->ready, &call->link);
 	turn_wanted(d);
 }

@@ -34,6 +34,8 @@ static int store_prompt(struct core *core, const struct spawn_order *order, cons
 	if (code)
 		return code;
 	json_auto_t *message = message_to_json(s, id);
+	if (!message)
+		return error_set(err, ERR_NOT_STORED, "the first prompt could not be read back");
 	message_render(message, text);
 	(void)db_run(s, "UPDATE spawn SET message_id = ? WHERE spawn_id = ?", "ss", id, spawn_id);
 	return message_offer(s, id, "launch", NULL, err);

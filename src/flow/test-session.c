@@ -21,8 +21,8 @@ static json_t *event(struct rig *r, const struct peer_ref *peer, const struct se
 static void passed_on(struct rig *r, const struct peer_ref *peer, const char *id)
 {
 	autoerror err = {0};
-	world_check(deliver_report(r->s, peer->peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL,
-				   &err),
+	world_check(deliver_report(r->s, &r->core.limits, peer->peer_id, transport_find("hook"), id,
+				   DELIVER_SUBMITTED, NULL, &err),
 		    &err);
 }
 
@@ -148,6 +148,7 @@ static void test_messages_shown_in_a_prompt_are_consumed(void **state)
 	autofree char *id = asks(r, &a, &b, "native");
 	transport_attach(r->s, b.peer_id, transport_find("claude-inbox"));
 	json_auto_t *taken = deliver_take(r->s, b.peer_id, transport_find("claude-inbox"), 10);
+	assert_int_equal(json_array_size(taken), 1);
 	json_auto_t *shown = json_pack("[s]", id);
 	struct session_event prompt = {.event = AGENT_PROMPT, .shown = shown};
 	json_auto_t *answer = event(r, &b, &prompt);

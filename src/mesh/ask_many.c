@@ -88,7 +88,8 @@ static json_t *children(struct store *s, const struct caller *by, const char *pa
 		/* Looking as the asker takes the replies; for anybody else it only looks. */
 		if (ask_wait_check(s, by, query_text(&q, 0), &ended, &state, NULL))
 			state = ask_to_json(s, query_text(&q, 0));
-		*ret_open += strcmp(json_str(state, "state"), "open") == 0;
+		const char *now = json_str(state, "state"); /* NULL when it could not be read */
+		*ret_open += now && strcmp(now, "open") == 0;
 		json_t *one = json_object();
 		json_set_str(one, "peer_name", query_text(&q, 2));
 		json_set_str(one, "to", query_text(&q, 1));

@@ -44,9 +44,9 @@ static void report(struct world *w, const struct scene *s, const char *id, enum 
 static void passed_on(struct world *w, const struct scene *s, const char *id)
 {
 	autoerror err = {0};
-	world_check(
-		deliver_report(w->s, s->b.peer_id, transport_find("hook"), id, DELIVER_SUBMITTED, NULL, &err),
-		&err);
+	world_check(deliver_report(w->s, &w->limits, s->b.peer_id, transport_find("hook"), id,
+				   DELIVER_SUBMITTED, NULL, &err),
+		    &err);
 }
 
 static void assert_step(struct world *w, const char *id, const char *step, bool repeat)

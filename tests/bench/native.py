@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import lib  # noqa: E402
 
+SETTLE = 0.5
 ELEMENT = '<coppice-message id="{id}" kind="notify" from="native" says="user">\n{text}\n</coppice-message>'
 
 
@@ -54,8 +55,8 @@ class CodexThread:
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(f"{lab.home}/.codex/app-server-control/app-server-control.sock")
         key = base64.b64encode(os.urandom(16)).decode()
-        head = f"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-        self.socket.sendall(head.encode())
+        head = ["GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
+        self.socket.sendall("".join(f"{line}\r\n" for line in head + [""]).encode())
         self.input = self.socket.makefile("rb")
         lib.check(b" 101 " in self.input.readline(), "Codex takes a WebSocket")
         while self.input.readline().strip():
@@ -95,7 +96,8 @@ class CodexThread:
 
 
 def idle(lab, name):
-    lab.until(lambda: lab.peers()[name]["turn_state"] == "idle" and not lab.peers()[name].get("waiting"), f"{name} is idle")
+    lab.until(lambda: lab.peers()[name]["turn_state"] == "idle", f"{name} is idle")
+    time.sleep(SETTLE)  # the hook of a turn's end runs before the CLI itself is done with the turn
 
 
 def timed(lab, api, send, text):

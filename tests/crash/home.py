@@ -20,8 +20,9 @@ class Lost(Exception):
 
 class Home:
     def __init__(self, binary):
-        self.binary = os.path.realpath(binary)
         self.root = os.path.realpath(tempfile.mkdtemp(prefix="coppice-crash-"))
+        os.mkdir(self.path("bin"), 0o700)
+        self.binary = shutil.copy2(os.path.realpath(binary), self.path("bin", "coppice"))  # a build may replace it meanwhile
         self.state = self.path("state")
         self.project = self.path("project")
         for name in ("home", "run", "config", "state"):
@@ -115,8 +116,11 @@ class Home:
 
     def log(self):
         """The last line that the daemon logged."""
-        with open(self.path("state", "daemon.log"), encoding="utf-8", errors="replace") as f:
-            return (f.read().strip().split("\n") or [""])[-1]
+        try:
+            with open(self.path("state", "daemon.log"), encoding="utf-8", errors="replace") as f:
+                return (f.read().strip().split("\n") or [""])[-1]
+        except FileNotFoundError:  # whatever went wrong was before any daemon: that is to be told, not this
+            return "there is no log"
 
     def database(self):
         """A copy of the database as the disk has it; only while no daemon runs."""

@@ -138,4 +138,34 @@ test_X3_a_file_that_is_no_database_is_named_with_the_cure() {
 	grep -q "$T/state/coppice.db: .*: put a copy of it back" "$T/err"
 }
 
+test_X4_a_client_that_goes_while_a_worker_is_under_way_for_it_leaves_nothing_behind() {
+	coppice status >/dev/null
+	python3 - <<'END'
+import json, os, socket
+
+home = os.environ["COPPICE_HOME"]
+where, token = (open(f"{home}/{name}").read().strip() for name in ("socket", "token"))
+
+
+def call(op, params, stays):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(60)  # only a hang takes so long
+    s.connect(where)
+    body = json.dumps(params)
+    head = f"POST /v1/{op} HTTP/1.1\r\nHost: coppice\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    s.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+    if stays:
+        answer = s.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200"), answer
+    s.close()
+
+
+me = {"backend": "script", "self": True, "path": os.getcwd()}
+for i in range(20):
+    # Looking at its folder is a worker's.
+    call("register_peer", me, stays=False)
+    call("register_peer", me, stays=True)
+END
+}
+
 run_tests "$@"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "session.h"
 #include "sim.h"
 #include "store/event.h"
 
@@ -293,6 +294,8 @@ static const struct {
 	{"peer.registered", on_registered},
 	{"peer.offline", on_offline},
 	{"change.", on_change},
+	{"message.consumed", read_consumed},
+	{"message.submitted", read_submitted},
 };
 
 struct seeing {
@@ -422,8 +425,8 @@ static void check_outbox(struct sim *m)
 		      ""));
 }
 
-/* D3: what a recipient has taken, no earlier message of the same sender waits behind. One that was put back
- * from the dead letters keeps its place in the table only. */
+/* D3: what a recipient has taken, no earlier message of the same sender waits behind. One that was put back,
+ * from the dead letters or by a way that did not bring it, keeps its place in the table only. */
 static void check_order(struct sim *m)
 {
 	none(m, RULE_D3, "it was given out before an earlier one of the same sender",
@@ -432,7 +435,8 @@ static void check_order(struct sim *m)
 		      "b.seq"
 		      " AND a.from_kind = b.from_kind AND a.from_peer IS b.from_peer WHERE a.step = 'stored'"
 		      " AND a.dead_at IS NULL AND b.step = 'submitted' AND b.dead_at IS NULL AND NOT EXISTS"
-		      " (SELECT 1 FROM delivery WHERE message_id = a.id AND reason = 'retried')",
+		      " (SELECT 1 FROM delivery WHERE message_id = a.id AND (reason = 'retried' OR step = "
+		      "'returned'))",
 		      ""));
 }
 
@@ -451,6 +455,8 @@ void check_turn(struct sim *m)
 	check_outbox(m);
 	if (sweep)
 		check_order(m);
+	if (sweep)
+		read_check(m);
 }
 
 static void add_fact(struct sim *m, enum fact_kind kind, const char *id, const char *text, int64_t n)
@@ -595,6 +601,10 @@ static void note_answer(struct sim *m, struct request *r, const json_t *answer)
 	json_t *id;
 	if (strcmp(op, "ask") == 0)
 		add_fact(m, FACT_ASK, json_str(answer, "correlation_id"), r->token, 0);
+	else if (strcmp(op, "ask_many") == 0)
+		read_asked_many(m, r, answer);
+	else if (strcmp(op, "ask_many_result") == 0)
+		read_many_result(m, answer);
 	else if (strcmp(op, "notify_peer") == 0)
 		add_fact(m, FACT_MESSAGE, json_str(answer, "message_id"), r->token, 0);
 	else if (strcmp(op, "job_create") == 0)
@@ -774,7 +784,10 @@ void check_peace(struct sim *m)
 	     db_query(m->store, "SELECT spawn_id || ' ' || state FROM spawn WHERE ended_at IS NULL", ""));
 	none(m, RULE_A2, "it is open, and its recipient is gone for longer than messages are kept",
 	     db_query(m->store,
-		      "SELECT q.id FROM question AS q JOIN peer AS p ON p.peer_id = q.to_peer"
+		      "SELECT q.id || ' of ' || p.peer_id || ' ' || (SELECT m.step FROM message AS m WHERE "
+		      "m.id = q.id)"
+		      " || ' ' || coalesce(p.offline_cause, '') FROM question AS q JOIN peer AS p ON "
+		      "p.peer_id = q.to_peer"
 		      " WHERE q.state = 'open' AND p.live = 0",
 		      ""));
 	check_target(m);

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "mesh/identity.h"
+#include "session.h"
 #include "sim.h"
 
 enum { LOST_PERCENT = 6 };
@@ -24,6 +25,18 @@ static void chain_of(const struct sim *m, int who, struct proc_chain *ret)
 						 .start_time = (uint64_t)p->start_time,
 						 .tty = p->tty,
 						 .state = 'S'};
+		if (p->parent >= 0) {
+			const struct proc *up = &m->world.procs[p->parent];
+			chain.at[0].ppid = chain.at[0].sid = (pid_t)up->pid;
+			chain.at[0].tty = up->tty;
+			chain.at[1] = (struct proc_stat){.pid = (pid_t)up->pid,
+							 .ppid = 1,
+							 .sid = (pid_t)up->pid,
+							 .start_time = (uint64_t)up->start_time,
+							 .tty = up->tty,
+							 .state = 'S'};
+			chain.n = 2;
+		}
 	} else if (who == WHO_HUMAN) {
 		chain.at[0] = (struct proc_stat){
 			.pid = 50, .ppid = 1, .sid = 50, .start_time = 1, .tty = 5, .state = 'S'};
@@ -37,22 +50,24 @@ static void chain_of(const struct sim *m, int who, struct proc_chain *ret)
 	*ret = chain;
 }
 
-void client_identify(struct sim *m, int who, struct proc_chain *ret_chain, bool *ret_has_chain,
-		     struct caller *ret)
+void client_identify(struct sim *m, const struct request *r, struct proc_chain *ret_chain,
+		     bool *ret_has_chain, struct caller *ret)
 {
+	int who = r->who;
 	struct identity_evidence evidence = {.marked = TRUTH_NO, .leader_start = 1};
 	*ret_has_chain = who != WHO_UNKNOWN;
 	if (*ret_has_chain)
 		chain_of(m, who, ret_chain);
 	if (who >= 0) {
 		const struct proc *p = &m->world.procs[who];
-		evidence.marked = p->kind == PROC_WORKER ? TRUTH_YES : TRUTH_NO;
-		evidence.leader_start = (uint64_t)p->start_time;
+		evidence.marked = p->kind == PROC_WORKER || p->parent >= 0 ? TRUTH_YES : TRUTH_NO;
+		evidence.leader_start = ret_chain->at[ret_chain->n - 1].start_time;
+		evidence.session = r->session >= 0 ? m->sessions[r->session].key : NULL;
 	}
 	identity_resolve(m->store, *ret_has_chain ? ret_chain : NULL, &evidence, ret);
 }
 
-static void send(struct sim *m, size_t index)
+static void send_request(struct sim *m, size_t index)
 {
 	struct request *r = &m->requests[index];
 	r->sent++;
@@ -61,7 +76,7 @@ static void send(struct sim *m, size_t index)
 
 bool client_request(struct sim *m, int who)
 {
-	struct request r = {.who = who, .first_sent = m->mono};
+	struct request r = {.who = who, .session = session_of(m, who), .first_sent = m->mono};
 	(void)snprintf(r.key, sizeof(r.key), "k%zu", m->n_requests);
 	if (!ops_choose(m, who, &r))
 		return false;
@@ -69,13 +84,35 @@ bool client_request(struct sim *m, int who)
 	m->requests[m->n_requests] = r;
 	autofree char *body = json_text(r.params);
 	sim_say(m, "%s by %d: %s %s", r.key, who, r.op->name, body);
-	send(m, m->n_requests++);
+	send_request(m, m->n_requests++);
 	return true;
+}
+
+size_t client_send(struct sim *m, int session, const char *op, json_t *params)
+{
+	struct request r = {.op = op_find(op),
+			    .params = params,
+			    .who = (int)m->sessions[session].proc,
+			    .session = session,
+			    .first_sent = m->mono};
+	(void)snprintf(r.key, sizeof(r.key), "k%zu", m->n_requests);
+	ARRAY_GROW(m->requests, m->n_requests, m->cap_requests);
+	m->requests[m->n_requests] = r;
+	autofree char *body = json_text(params);
+	sim_say(m, "%s by session %d: %s %s", r.key, session, op, body);
+	send_request(m, m->n_requests);
+	return m->n_requests++;
+}
+
+void client_resend(struct sim *m, size_t request)
+{
+	sim_say(m, "%s again: %s", m->requests[request].key, m->requests[request].op->name);
+	send_request(m, request);
 }
 
 static bool may_repeat(const struct sim *m, const struct request *r)
 {
-	return r->sent > 0 && r->sent < 4 && (r->op->flags & OP_CHANGES) &&
+	return r->sent > 0 && !(r->op->flags & OP_LOCAL) && r->sent < 4 && (r->op->flags & OP_CHANGES) &&
 	       m->mono - r->first_sent < GIVES_UP_AFTER && (r->who < 0 || m->world.procs[r->who].alive);
 }
 
@@ -90,7 +127,7 @@ void client_repeat(struct sim *m)
 	if (!may_repeat(m, r) || ((r->status || r->waiting) && !rng_chance(&m->rng, 25)))
 		return;
 	sim_say(m, "%s again: %s", r->key, r->op->name);
-	send(m, i);
+	send_request(m, i);
 }
 
 void client_hang_up(struct sim *m)
@@ -102,6 +139,7 @@ void client_hang_up(struct sim *m)
 		struct request *r = &m->requests[c->request];
 		sim_say(m, "%s hangs up", r->key);
 		r->waiting--;
+		link_cut(m, r);
 		c->unheard = true;
 		if (c->working)
 			return; /* its worker holds it */
@@ -120,8 +158,10 @@ void client_answer(struct sim *m, struct call *c)
 	r->waiting--;
 	bool lost = !m->peace && rng_chance(&m->rng, LOST_PERCENT);
 	sim_say(m, "  %s is answered%s: %d %s", r->key, lost ? ", unheard" : "", c->status, text);
-	if (lost)
+	if (lost) {
+		link_cut(m, r);
 		return;
+	}
 	check_answer(m, r, c->status, c->answer);
 	r->status = c->status;
 	if (c->status == 200 && !r->answer)

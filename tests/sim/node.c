@@ -10,6 +10,8 @@
 #include "flow/react.h"
 #include "flow/spawn.h"
 #include "mesh/peer.h"
+#include "mesh/transport.h"
+#include "session.h"
 #include "sim.h"
 #include "store/answer.h"
 #include "store/event.h"
@@ -114,6 +116,46 @@ static int run_checked(struct sim *m, struct call *c, json_t **ret, struct error
 	return code ? code : op_run(&c->op, ret, err);
 }
 
+/* As in daemon/turn.c. */
+static int64_t caller_hash(const struct call *c)
+{
+	if (!(c->op.op->flags & OP_IDENTIFIES))
+		return (int64_t)text_hash(c->caller.peer_id, strlen(c->caller.peer_id));
+	return c->op.chain ? (int64_t)text_hash((const char *)&c->op.chain->at[0].start_time,
+						sizeof(c->op.chain->at[0].start_time))
+			   : 0;
+}
+
+/* As in daemon/turn.c: it comes from a terminal whose start is not on record yet. */
+static bool too_early(struct sim *m, struct call *c)
+{
+	int who = m->requests[c->request].who;
+	int up = who >= 0 ? m->world.procs[who].parent : -1;
+	const char *spawn = up >= 0 ? m->world.procs[up].spawn_id : NULL;
+	if (who >= 0 && m->world.procs[who].kind == PROC_WORKER)
+		spawn = m->world.procs[who].spawn_id;
+	autofree char *peer = spawn && c->caller.kind == CALLER_UNKNOWN && !c->begun
+				      ? db_text(m->store,
+						"SELECT peer_id FROM spawn WHERE state = 'starting' AND "
+						"peer_id = (SELECT peer_id"
+						" FROM spawn WHERE spawn_id = ?) LIMIT 1",
+						"s", spawn)
+				      : NULL;
+	if (!peer)
+		return false;
+	if (!c->op.timed_out) {
+		(void)op_wait(&c->op, peer, 10 * USEC_PER_SEC);
+		return true;
+	}
+	c->op.timed_out = false;
+	if (!(c->op.op->flags & OP_IDENTIFIES))
+		return false;
+	autoerror err = {0};
+	(void)error_set(&err, ERR_CONFLICT, "the start of this session is not on record yet");
+	set_error(c, &err);
+	return true;
+}
+
 static void run_call(struct sim *m, struct call *c)
 {
 	struct store *s = m->store;
@@ -121,10 +163,14 @@ static void run_call(struct sim *m, struct call *c)
 	json_t *answer = NULL;
 	bool has_chain = false;
 	store_save(s);
-	client_identify(m, m->requests[c->request].who, &c->chain, &has_chain, &c->caller);
+	client_identify(m, &m->requests[c->request], &c->chain, &has_chain, &c->caller);
 	c->op.chain = has_chain ? &c->chain : NULL;
 	c->op.caller = &c->caller;
-	c->fingerprint ^= c->begun ? 0 : (int64_t)text_hash(c->caller.peer_id, strlen(c->caller.peer_id));
+	if (too_early(m, c)) {
+		store_keep(s);
+		return;
+	}
+	c->fingerprint ^= c->begun ? 0 : caller_hash(c);
 	if (answered_before(m, c)) {
 		store_keep(s);
 		return;
@@ -252,6 +298,8 @@ static void settle_calls(struct sim *m, struct list *calls)
 	list_for_each_safe (pos, calls) {
 		struct call *c = list_entry(pos, struct call, link);
 		list_remove(&c->link);
+		if ((c->op.op->flags & OP_TAKES) && c->status <= 200 && c->caller.kind == CALLER_PEER)
+			link_hold(m, c);
 		if (!c->status) {
 			park(m, c);
 			continue;
@@ -270,6 +318,8 @@ static void heed_events(struct sim *m)
 		if (strcmp(events[i].kind, "peer.registered") == 0)
 			node_watch(m, json_int(events[i].data, "pid", 0),
 				   json_int(events[i].data, "start_time", 0));
+		else if (strcmp(events[i].kind, "host.seen") == 0)
+			link_open(m, events[i].data);
 	}
 }
 
@@ -280,6 +330,7 @@ static void after_commit(struct sim *m, struct list *calls, struct effect *effec
 		action_free(list_entry(pos, struct action, link));
 	}
 	drop_ended(m);
+	links_committed(m);
 	heed_events(m);
 	check_turn(m);
 	settle_calls(m, calls);
@@ -290,6 +341,7 @@ static void after_commit(struct sim *m, struct list *calls, struct effect *effec
 
 static void drop_turn(struct sim *m, struct list *calls, const struct error *why)
 {
+	links_dropped(m);
 	autoerror err = {0};
 	(void)error_set(&err, ERR_NOT_STORED, "nothing was changed: %s", why->message);
 	sim_say(m, "  not stored: %s", why->message);
@@ -302,6 +354,7 @@ static size_t run_all(struct sim *m, struct list *calls, struct effect effects[E
 {
 	size_t n = 0;
 	record_ended(m);
+	links_record(m);
 	if (m->timers_due && timer_fire(m->store) > 0)
 		flow_react(&m->core);
 	record_finished(m);
@@ -313,6 +366,7 @@ static size_t run_all(struct sim *m, struct list *calls, struct effect effects[E
 		sim_say(m, "  run %s %s", c->op.op->name, m->requests[c->request].key);
 		run_call(m, c);
 	}
+	links_take(m);
 	while (n < EFFECTS_MAX && effect_start_next(m->store, &effects[n]))
 		n++;
 	return n;
@@ -360,13 +414,31 @@ bool node_turn(struct sim *m, enum death die_at)
 	return true;
 }
 
+void node_close(struct sim *m, size_t request)
+{
+	struct list *lists[] = {&m->ready, &m->parked};
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		list_for_each_safe (pos, lists[i]) {
+			struct call *c = list_entry(pos, struct call, link);
+			if (c->request != request || c->unheard)
+				continue;
+			if (m->requests[request].waiting > 0)
+				m->requests[request].waiting--;
+			c->unheard = true;
+			if (c->working)
+				continue; /* its worker holds it */
+			list_remove(&c->link);
+			call_free(c);
+		}
+}
+
 bool node_has_work(const struct sim *m)
 {
 	bool ended = false;
 	for (size_t i = 0; i < m->n_watches; i++)
 		ended = ended || is_over(m, &m->watches[i]);
-	return ended || m->timers_due || !list_empty(&m->ready) || !list_empty(&m->finished) ||
-	       (timer_next(m->store) && timer_next(m->store) <= m->now);
+	return ended || m->timers_due || links_any_news(m) || !list_empty(&m->ready) ||
+	       !list_empty(&m->finished) || (timer_next(m->store) && timer_next(m->store) <= m->now);
 }
 
 void node_act(struct sim *m, struct action *a)
@@ -410,6 +482,7 @@ void node_forget(struct sim *m)
 		list_init(actions[i]);
 	}
 	m->n_watches = 0;
+	links_forget(m);
 }
 
 static int recover(struct sim *m, struct error *err)
@@ -422,6 +495,7 @@ static int recover(struct sim *m, struct error *err)
 	peer_surface(m->store, ROLE_SERVICE, &surface);
 	processes_of_old_boots(&m->core);
 	effect_recover(m->store);
+	transport_reset(m->store);
 	event_emit(m->store, "daemon.started", "daemon", NULL, NULL);
 	if (!db_int(m->store, 0, "SELECT count(*) FROM timer WHERE kind = 'housekeeping'", ""))
 		timer_set(m->store, "housekeeping", "daemon", store_now(m->store) + USEC_PER_HOUR);

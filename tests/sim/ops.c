@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "session.h"
 #include "sim.h"
 
 enum { BRANCHES = 6, TASKS_MAX = 4, PLAN_MAX = 4096 };
@@ -73,6 +74,9 @@ static bool set_picked(struct draft *d, const char *key, char *value)
 
 static bool choose_peer(struct draft *d, const char *key)
 {
+	const char *session = chance(d, 55) ? session_any_peer(d->m) : NULL;
+	if (session)
+		return set_picked(d, key, xstrdup(session));
 	if (chance(d, 20))
 		return set_picked(d, key, sim_pick(d->m, "SELECT name FROM peer"));
 	if (chance(d, 20))
@@ -109,6 +113,29 @@ static bool fill_broadcast(struct draft *d)
 	if (chance(d, 30))
 		json_set_str(d->params, "circle", "blue");
 	return true;
+}
+
+static bool fill_ask_many(struct draft *d)
+{
+	char text[TOKEN_SIZE + 4];
+	json_t *names = json_array();
+	(void)snprintf(text, sizeof(text), "many%zu", d->m->n_requests);
+	json_set_str(d->params, "query", text);
+	for (size_t n = 1 + below(d, 4); n > 0; n--) {
+		autofree char *peer = sim_pick(d->m, chance(d, 80) ? "SELECT peer_id FROM peer WHERE live = 1"
+								   : "SELECT name FROM peer");
+		json_array_append_new(names, json_string(peer ? peer : "nobody"));
+	}
+	if (chance(d, 20))
+		json_array_append_new(names, json_string("nobody"));
+	json_object_set_new(d->params, "peer_names", names);
+	return true;
+}
+
+static bool fill_many_result(struct draft *d)
+{
+	return set_picked(d, "parent_id",
+			  pick_own(d, "SELECT parent_id FROM question_parent WHERE from_peer = ?"));
 }
 
 static bool choose_ask(struct draft *d)
@@ -329,7 +356,9 @@ static bool fill_land(struct draft *d)
 
 static bool fill_kill(struct draft *d)
 {
-	return choose_peer(d, "peer_identifier");
+	return set_picked(d, "peer_identifier",
+			  sim_pick(d->m, chance(d, 70) ? "SELECT peer_id FROM peer WHERE live = 1"
+						       : "SELECT name FROM peer"));
 }
 
 static bool fill_register(struct draft *d)
@@ -358,6 +387,12 @@ static bool fill_describe(struct draft *d)
 static bool fill_spawn(struct draft *d)
 {
 	json_set_str(d->params, "path", "/");
+	if (chance(d, 70)) {
+		json_set_str(d->params, "backend", chance(d, 50) ? "claude-code" : "codex");
+		if (chance(d, 80))
+			json_set_str(d->params, "message", "begin");
+		return true;
+	}
 	json_object_set_new(d->params, "run", json_pack("[s, s]", "sleep", "1"));
 	return true;
 }
@@ -387,7 +422,7 @@ static bool fill_restore(struct draft *d)
 	return true;
 }
 
-enum { AGENTS = 1, WORKERS = 2, PEOPLE = 4, STRANGERS = 8 };
+enum { AGENTS = 1, WORKERS = 2, PEOPLE = 4, STRANGERS = 8, SESSIONS = 16 };
 
 static const struct choice {
 	const char *op;
@@ -395,19 +430,21 @@ static const struct choice {
 	unsigned weight;
 	bool (*fill)(struct draft *d);
 } choices[] = {
-	{"ask", AGENTS | WORKERS | PEOPLE | STRANGERS, 24, fill_ask},
-	{"notify_peer", AGENTS | WORKERS | PEOPLE | STRANGERS, 10, fill_notify},
-	{"broadcast", AGENTS | WORKERS | PEOPLE, 2, fill_broadcast},
-	{"ack", AGENTS | WORKERS | PEOPLE, 14, fill_ack},
-	{"decline", AGENTS | WORKERS | PEOPLE, 5, fill_decline},
-	{"wait_on_ack", AGENTS | WORKERS | PEOPLE, 8, fill_wait},
+	{"ask", SESSIONS | AGENTS | WORKERS | PEOPLE | STRANGERS, 24, fill_ask},
+	{"notify_peer", SESSIONS | AGENTS | WORKERS | PEOPLE | STRANGERS, 24, fill_notify},
+	{"broadcast", SESSIONS | AGENTS | WORKERS | PEOPLE, 2, fill_broadcast},
+	{"ack", SESSIONS | AGENTS | WORKERS | PEOPLE, 14, fill_ack},
+	{"decline", SESSIONS | AGENTS | WORKERS | PEOPLE, 5, fill_decline},
+	{"wait_on_ack", SESSIONS | AGENTS | WORKERS | PEOPLE, 8, fill_wait},
+	{"ask_many", SESSIONS | AGENTS | PEOPLE, 6, fill_ask_many},
+	{"ask_many_result", SESSIONS | AGENTS | PEOPLE, 4, fill_many_result},
 	{"inbox", AGENTS | WORKERS | PEOPLE, 20, fill_inbox},
 	{"inbox_confirm", AGENTS | WORKERS | PEOPLE, 18, fill_confirm},
-	{"dead_retry", AGENTS | PEOPLE, 2, fill_dead},
+	{"dead_retry", SESSIONS | AGENTS | PEOPLE, 2, fill_dead},
 	{"dead_drop", AGENTS | PEOPLE, 1, fill_dead},
-	{"job_create", AGENTS | WORKERS | PEOPLE, 12, fill_job_create},
-	{"job_claim", AGENTS | WORKERS | PEOPLE, 14, fill_job_claim},
-	{"job_update", AGENTS | WORKERS | PEOPLE, 24, fill_job_update},
+	{"job_create", SESSIONS | AGENTS | WORKERS | PEOPLE, 12, fill_job_create},
+	{"job_claim", SESSIONS | AGENTS | WORKERS | PEOPLE, 14, fill_job_claim},
+	{"job_update", SESSIONS | AGENTS | WORKERS | PEOPLE, 24, fill_job_update},
 	{"job_cancel", AGENTS | PEOPLE, 5, fill_job_cancel},
 	{"plan_run", PEOPLE, 24, fill_plan_run},
 	{"plan_cancel", PEOPLE, 2, fill_plan_cancel},
@@ -415,13 +452,13 @@ static const struct choice {
 	{"kill_peer", AGENTS | PEOPLE, 3, fill_kill},
 	{"register_peer", AGENTS, 8, fill_register},
 	{"end_session", AGENTS | WORKERS, 1, fill_nothing},
-	{"set_description", AGENTS | WORKERS, 1, fill_describe},
-	{"spawn_peer", PEOPLE, 3, fill_spawn},
+	{"set_description", SESSIONS | AGENTS | WORKERS, 1, fill_describe},
+	{"spawn_peer", PEOPLE, 10, fill_spawn},
 	{"worktree_create", PEOPLE, 5, fill_new},
 	{"worktree_remove", PEOPLE, 4, fill_remove},
 	{"worktree_restore", PEOPLE, 3, fill_restore},
-	{"asks", AGENTS | PEOPLE, 1, fill_nothing},
-	{"list_peers", AGENTS | PEOPLE | STRANGERS, 1, fill_nothing},
+	{"asks", SESSIONS | AGENTS | PEOPLE, 1, fill_nothing},
+	{"list_peers", SESSIONS | AGENTS | PEOPLE | STRANGERS, 1, fill_nothing},
 	{"plan_status", PEOPLE, 1, fill_nothing},
 };
 
@@ -439,13 +476,17 @@ static const struct choice *choose(struct sim *m, unsigned who)
 
 static unsigned kind_of(const struct sim *m, int who)
 {
+	if (who >= 0 && m->world.procs[who].kind == PROC_RUNTIME)
+		return SESSIONS;
 	if (who >= 0)
 		return m->world.procs[who].kind == PROC_AGENT ? AGENTS : WORKERS;
 	return who == WHO_UNKNOWN ? STRANGERS : PEOPLE;
 }
 
-static char *own_peer(struct sim *m, int who)
+static char *own_peer(struct sim *m, int who, int session)
 {
+	if (session >= 0)
+		return xstrdup(m->sessions[session].peer);
 	if (who == WHO_UNKNOWN)
 		return NULL;
 	if (who < 0)
@@ -460,7 +501,7 @@ static char *own_peer(struct sim *m, int who)
 
 bool ops_choose(struct sim *m, int who, struct request *r)
 {
-	autofree char *self = own_peer(m, who);
+	autofree char *self = own_peer(m, who, r->session);
 	const struct choice *choice = choose(m, kind_of(m, who));
 	struct draft d = {.m = m, .token = r->token, .self = self ? self : ""};
 	bool stranger = who >= 0 && m->world.procs[who].kind == PROC_AGENT && !self;

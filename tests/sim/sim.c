@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "mesh/peer.h"
+#include "session.h"
 #include "sim.h"
 #include "vfs.h"
 
@@ -23,9 +24,16 @@ static const struct {
 	const char *id, *test;
 } rules[RULE_MAX_] = {
 	[RULE_A2] = {"A2", "sim_A2_an_ask_ends_once_and_its_asker_learns_how"},
+	[RULE_A3] = {"A3", "sim_A3_open_asks_are_recalled_and_turns_end"},
+	[RULE_A6] = {"A6", "sim_A6_one_question_to_many_fails_and_survives_child_by_child"},
+	[RULE_D1] = {"D1", "sim_D1_steps_are_what_happened"},
 	[RULE_D2] = {"D2", "sim_D2_no_crash_loses_what_was_acknowledged"},
 	[RULE_D2_ONCE] = {"D2", "sim_D2_a_repeated_request_stores_nothing_twice"},
+	[RULE_D2_REPEAT] = {"D2", "sim_D2_what_may_have_been_read_is_shown_as_a_repeat_and_nothing_else"},
 	[RULE_D3] = {"D3", "sim_D3_order_is_kept_per_sender_and_recipient"},
+	[RULE_D4] = {"D4", "sim_D4_one_way_at_a_time_has_a_message"},
+	[RULE_D8] = {"D8", "sim_D8_the_first_prompt_settles_before_anything_else"},
+	[RULE_I3] = {"I3", "sim_I3_one_session_is_one_peer"},
 	[RULE_I5] = {"I5", "sim_I5_epochs_grow"},
 	[RULE_I6] = {"I6", "sim_I6_no_two_live_peers_of_a_circle_share_a_name"},
 	[RULE_I9] = {"I9", "sim_I9_offline_is_what_has_ended"},
@@ -136,7 +144,8 @@ static void step_time(struct sim *m)
 
 static void crash(struct sim *m)
 {
-	bool power = rng_chance(&m->rng, 40);
+	/* In every second run reboots are rare, so that processes live to see many starts of the daemon. */
+	bool power = rng_chance(&m->rng, m->seed % 2 ? 40 : 5);
 	sim_say(m, power ? "power loss" : "kill -9");
 	disk_fail(DISK_OK, 0);
 	node_crash(m, power ? CRASH_POWER_LOST : CRASH_KILLED);
@@ -177,14 +186,22 @@ static void step_act(struct sim *m)
 		node_act(m, a);
 }
 
+static int worker_asker(struct sim *m)
+{
+	int who = world_living(&m->world, PROC_WORKER);
+	return who >= 0 && m->world.procs[who].launches ? -1 : who;
+}
+
 static void step_request(struct sim *m)
 {
 	int who = WHO_HUMAN;
 	size_t luck = rng_below(&m->rng, 100);
-	if (luck < 45)
+	if (luck < 15)
+		who = session_asker(m);
+	else if (luck < 45)
 		who = world_living(&m->world, PROC_AGENT);
 	else if (luck < 65)
-		who = world_living(&m->world, PROC_WORKER);
+		who = worker_asker(m);
 	else if (luck < 75)
 		who = WHO_SERVICE;
 	else if (luck < 77)
@@ -214,6 +231,8 @@ static void step_worker(struct sim *m)
 	if (who < 0)
 		return;
 	struct proc *p = &m->world.procs[who];
+	if (p->launches)
+		return; /* it ends with its runtime */
 	size_t luck = rng_below(&m->rng, 100);
 	if (luck < 45) {
 		world_work(&m->world, p);
@@ -254,8 +273,8 @@ static const struct {
 	void (*step)(struct sim *m);
 	unsigned weight;
 } steps[] = {
-	{step_turn, 34}, {step_request, 24}, {step_act, 22}, {step_worker, 6}, {client_repeat, 5},
-	{step_agent, 3}, {step_time, 3},     {step_idle, 3}, {step_crash, 1},
+	{step_turn, 40},    {step_request, 24}, {step_act, 22}, {step_worker, 6}, {client_repeat, 5},
+	{session_step, 70}, {step_agent, 3},	{step_time, 3}, {step_idle, 3},	  {step_crash, 1},
 };
 
 static void one_step(struct sim *m)
@@ -289,9 +308,9 @@ static bool peace_round(struct sim *m)
 			sim_break(m, RULE_X4, "a good disk, and still the turn is not stored");
 		moved = true;
 	}
-	if (moved)
+	if (sessions_peace(m) || moved)
 		return true;
-	for (size_t i = 0; i < m->world.n_procs; i++) {
+	for (size_t i = 0; m->delivered && i < m->world.n_procs; i++) {
 		struct proc *p = &m->world.procs[i];
 		if (p->kind != PROC_WORKER || !p->alive)
 			continue;
@@ -310,15 +329,21 @@ static void make_peace(struct sim *m)
 	m->world.faults = false;
 	disk_fail(DISK_OK, 0);
 	disk_die_after(-1);
-	for (int i = 0; i < PEACE_ROUNDS && !m->broken; i++) {
-		if (peace_round(m))
-			continue;
-		/* Nothing moves: then only time is left, and more of it than anything is kept for. */
-		if (i > PEACE_ROUNDS / 2)
-			break;
-		pass_time(m, USEC_PER_DAY);
-		i = i < PEACE_ROUNDS / 2 - 4 ? PEACE_ROUNDS / 2 - 4 : i;
-	}
+	/* First, all comes to whom it is for: in minutes, not in what is left when all has expired. */
+	for (int i = 0, rests = 0; i < PEACE_ROUNDS && rests < 12 && !m->broken; i++)
+		if (!peace_round(m)) {
+			pass_time(m, 11 * USEC_PER_SEC);
+			rests++;
+		}
+	if (!m->broken)
+		read_peace(m);
+	m->delivered = true;
+	/* Then only time is left, and more of it than anything is kept for. */
+	for (int i = 0, days = 0; i < 4 * PEACE_ROUNDS && days < 10 && !m->broken; i++)
+		if (!peace_round(m)) {
+			pass_time(m, USEC_PER_DAY);
+			days++;
+		}
 	if (!m->broken)
 		check_peace(m);
 }
@@ -359,6 +384,7 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 				.home = "/sim/home",
 				.program = "/sim/coppice",
 				.spawn_exit = spawn_exit,
+				.linked = link_reaches,
 				.data = m,
 				.socket = "/sim/socket"};
 	m->core.limits.queue_length = 12; /* so that queues overflow */
@@ -367,6 +393,8 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 	list_init(&m->parked);
 	list_init(&m->running);
 	list_init(&m->finished);
+	links_init(m);
+	m->seen = json_object();
 	world_init(&m->world, &m->rng);
 	disk_init(&m->rng);
 	node_start(m);
@@ -377,6 +405,9 @@ static void sim_release(struct sim *m)
 {
 	node_forget(m);
 	store_close(m->store);
+	sessions_free(m);
+	links_free(m);
+	json_decref(m->seen);
 	world_release(&m->world);
 	client_free(m);
 	model_free(m->model);
@@ -445,6 +476,7 @@ int main(int argc, char **argv)
 	if (setenv("PATH", "/usr/bin:/bin", 1) || setenv("HOME", "/sim", 1))
 		return 2;
 	(void)signal(SIGABRT, on_abort);
+	(void)signal(SIGSEGV, on_abort);
 	bool one = o.from == o.to;
 	int64_t seeds = o.to - o.from + 1, run = 0;
 	operations_each = o.operations ? (o.operations + seeds - 1) / seeds : OPERATIONS / SEEDS;

@@ -6,6 +6,9 @@
  *	ops.c     the operations that they choose from
  *	world.c   what the daemon acts on: processes, terminals, repositories
  *	check.c   the rules, asked after each step
+ *	session.c agents' sessions: their hooks, their ways in, and the model that reads what comes by them
+ *	link.c    the daemon's ends of the ways into sessions
+ *	read.c    the rules of what models read, and of how it came to them
  *	vfs.c     the disk
  *
  * Everything random comes from the seed, so that a run repeats exactly. */
@@ -22,9 +25,16 @@
 /* The rules that are asked, in the order of the report. */
 enum rule {
 	RULE_A2,
+	RULE_A3,
+	RULE_A6,
+	RULE_D1,
 	RULE_D2,
 	RULE_D2_ONCE,
+	RULE_D2_REPEAT,
 	RULE_D3,
+	RULE_D4,
+	RULE_D8,
+	RULE_I3,
 	RULE_I5,
 	RULE_I6,
 	RULE_I9,
@@ -55,6 +65,7 @@ struct request {
 	const struct op *op;
 	json_t *params; /* owned */
 	int who;
+	int session; /* whose hook, MCP server or shell asks: an index into the sessions; -1: none's */
 	char key[TOKEN_SIZE];
 	char token[TOKEN_SIZE]; /* unique text in the request, "" if it has none */
 	usec_t first_sent;	/* monotonic */
@@ -97,7 +108,9 @@ struct watch {
 	int64_t pid, start_time;
 };
 
-struct model; /* check.c */
+struct model;	/* check.c */
+struct session; /* session.h */
+struct link;	/* link.c */
 
 struct sim {
 	uint64_t seed;
@@ -105,6 +118,7 @@ struct sim {
 	bool trace;
 	int step;
 	int64_t operations; /* run so far in this seed */
+	bool delivered;	    /* in peace, all that was to be read was read */
 	bool peace;	    /* no more faults: everything is to end */
 	bool broken;
 
@@ -124,8 +138,17 @@ struct sim {
 	struct list ready, parked, running, finished;
 	struct watch *watches;
 	size_t n_watches, cap_watches;
+	struct link *links;
+	size_t n_links, cap_links;
+	json_t *holds;	   /* ways that connections hold open: [{"session","peer","transport"}] */
+	json_t *lost_ways; /* such, whose connections have gone */
+	json_t *records;   /* sessions whose records have changed: numbers */
 	bool timers_due;
 	bool failed_turn; /* the last commit failed */
+
+	struct session *sessions;
+	size_t n_sessions, cap_sessions;
+	json_t *seen; /* message → how often a model read it */
 
 	struct request *requests;
 	size_t n_requests, cap_requests;
@@ -158,6 +181,8 @@ void node_wait_over(struct sim *m);
 /* Forgets memory, without a word. */
 void node_forget(struct sim *m);
 void node_add_call(struct sim *m, size_t request);
+/* The client's connection is closed: what has not been answered is forgotten. */
+void node_close(struct sim *m, size_t request);
 void call_free(struct call *c);
 
 /* client.c */
@@ -172,8 +197,12 @@ void client_answer(struct sim *m, struct call *c);
 /* The daemon has crashed: all that waited have heard nothing. */
 void client_cut_off(struct sim *m);
 /* Who calls, as daemon/identify.c finds it: by the process's chain. In a turn. */
-void client_identify(struct sim *m, int who, struct proc_chain *ret_chain, bool *ret_has_chain,
-		     struct caller *ret);
+void client_identify(struct sim *m, const struct request *r, struct proc_chain *ret_chain,
+		     bool *ret_has_chain, struct caller *ret);
+/* Sends a request of a session's; takes `params`. Its index. */
+size_t client_send(struct sim *m, int session, const char *op, json_t *params);
+/* Sends it again, with its key. */
+void client_resend(struct sim *m, size_t request);
 void client_free(struct sim *m);
 
 /* ops.c: fills op, params and token of a request of this caller. False if there is nothing to ask for now. */

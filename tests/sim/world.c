@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/error.h"
+#include "session.h"
 #include "sim.h"
 
 enum { PIDS = 300, FIRST_PID = 100 };
@@ -59,6 +60,7 @@ size_t world_start(struct world *w, enum proc_kind kind)
 					     .pid = pid,
 					     .start_time = w->next_start++,
 					     .tty = 1000 + (int)w->n_procs,
+					     .parent = -1,
 					     .alive = true};
 	return w->n_procs++;
 }
@@ -91,11 +93,12 @@ int world_living(const struct world *w, enum proc_kind kind)
 void world_end(struct sim *m, struct proc *p, int exit)
 {
 	p->alive = false;
+	session_process_ended(m, p);
 	if (exit < 0 || p->kind != PROC_WORKER)
 		return;
 	p->exit = json_pack("{s:i, s:s, s:s}", "exit", exit, "summary", exit ? "it failed" : "done", "tail",
 			    "");
-	if (exit == 0)
+	if (exit == 0 && !p->launches)
 		check_success(m, p);
 }
 
@@ -175,7 +178,7 @@ static int commit_number(const json_t *args, const char *key)
 	return name && name[0] == 'c' && number_parse(name + 1, 0, INT32_MAX, &n, NULL) == 0 ? (int)n : -1;
 }
 
-static void fail(struct action *a, enum error_code code, const char *text)
+void action_fail(struct action *a, enum error_code code, const char *text)
 {
 	autoerror err = {0};
 	(void)error_set(&err, code, "%s", text);
@@ -183,7 +186,7 @@ static void fail(struct action *a, enum error_code code, const char *text)
 	a->result = error_to_json(&err);
 }
 
-static void succeed(struct action *a, json_t *result)
+void action_succeed(struct action *a, json_t *result)
 {
 	a->ok = true;
 	a->result = result;
@@ -210,7 +213,7 @@ static void worktree_answer(struct action *a, const struct worktree_dir *d, bool
 	json_t *r = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b}", "branch", d->branch, "path",
 			      d->path, "git_dir", d->path, "base", "main", "base_commit", "c0", "head", "c0",
 			      "created_branch", created, "adopted", adopted);
-	succeed(a, r);
+	action_succeed(a, r);
 }
 
 static void act_worktree_create(struct world *w, struct action *a)
@@ -224,7 +227,7 @@ static void act_worktree_create(struct world *w, struct action *a)
 		return;
 	}
 	if (w->faults && rng_chance(w->rng, 8)) {
-		fail(a, ERR_GIT, "git could not make it");
+		action_fail(a, ERR_GIT, "git could not make it");
 		return;
 	}
 	ARRAY_GROW(w->dirs, w->n_dirs, w->cap_dirs);
@@ -260,9 +263,9 @@ static bool waived(const json_t *args, const char *fact)
 
 static void removal_answer(struct action *a, const struct worktree_dir *d)
 {
-	succeed(a,
-		json_pack("{s:b, s:s, s:{s:s, s:s, s:s}, s:b}", "removed", true, "id", d->trash_id, "trash",
-			  "id", d->trash_id, "path", d->path, "branch", d->branch, "branch_deleted", false));
+	action_succeed(a, json_pack("{s:b, s:s, s:{s:s, s:s, s:s}, s:b}", "removed", true, "id", d->trash_id,
+				    "trash", "id", d->trash_id, "path", d->path, "branch", d->branch,
+				    "branch_deleted", false));
 }
 
 static void act_worktree_remove(struct world *w, struct action *a)
@@ -276,12 +279,12 @@ static void act_worktree_remove(struct world *w, struct action *a)
 	}
 	d = dir_of_branch(w, repo, json_str(args, "branch"));
 	if (!d || strcmp(d->path, json_str(args, "path")) != 0) {
-		fail(a, ERR_NOT_FOUND, "git knows no worktree there");
+		action_fail(a, ERR_NOT_FOUND, "git knows no worktree there");
 		return;
 	}
 	if ((somebody_in(w, d->path) && !waived(args, "process")) || (w->faults && rng_chance(w->rng, 10))) {
-		succeed(a, json_pack("{s:b, s:{s:s}, s:s}", "removed", false, "facts", "process", "no",
-				     "reason", "a process works in it"));
+		action_succeed(a, json_pack("{s:b, s:{s:s}, s:s}", "removed", false, "facts", "process", "no",
+					    "reason", "a process works in it"));
 		return;
 	}
 	d->there = false;
@@ -296,14 +299,14 @@ static void act_worktree_restore(struct world *w, struct action *a)
 	const json_t *args = a->effect.args;
 	struct worktree_dir *d = dir_of_trash(w, json_str(json_object_get(args, "trash"), "id"));
 	if (!d || (!d->there && dir_of_branch(w, d->repo, d->branch))) {
-		fail(a, ERR_EXISTS, "something else is there by now");
+		action_fail(a, ERR_EXISTS, "something else is there by now");
 		return;
 	}
 	d->there = true;
 	branch_of(w, d->repo, d->branch)->exists = true;
 	json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "branch", d->branch, "path", d->path, "git_dir",
 			      d->path, "restored_from", d->trash_id);
-	succeed(a, r);
+	action_succeed(a, r);
 }
 
 static json_t *gate_runs(const json_t *gate, const char *verdict, int commit)
@@ -327,7 +330,7 @@ static void act_land_build(struct world *w, struct action *a)
 	const char *id = json_str(args, "id"), *branch = json_str(args, "branch");
 	const struct branch *b = branch_of(w, r->n, branch);
 	if (!b->exists || (w->faults && rng_chance(w->rng, 4))) {
-		fail(a, ERR_NOT_FOUND, "there is no such branch");
+		action_fail(a, ERR_NOT_FOUND, "there is no such branch");
 		return;
 	}
 	json_t *result = json_object();
@@ -353,7 +356,7 @@ static void act_land_build(struct world *w, struct action *a)
 		json_object_set_new(result, "gate", gate_runs(gate, outcome, n));
 	}
 	json_object_set_new(result, "result", json_string(outcome));
-	succeed(a, result);
+	action_succeed(a, result);
 }
 
 static bool has_landed(const struct repo *r, int commit)
@@ -370,18 +373,19 @@ static void act_land_move(struct sim *m, struct world *w, struct action *a)
 	struct repo *r = &w->repos[repo_of(args)];
 	int old = commit_number(args, "old"), new = commit_number(args, "new");
 	if (new < 0 || (size_t) new >= w->n_commits) {
-		fail(a, ERR_NOT_FOUND, "there is no such commit");
+		action_fail(a, ERR_NOT_FOUND, "there is no such commit");
 		return;
 	}
 	if (!has_landed(r, new)) {
 		if (tip_of(r) != old) {
-			succeed(a, json_pack("{s:b, s:s, s:o}", "moved", false, "reason", "stale", "now",
-					     commit_name(tip_of(r))));
+			action_succeed(a, json_pack("{s:b, s:s, s:o}", "moved", false, "reason", "stale",
+						    "now", commit_name(tip_of(r))));
 			return;
 		}
 		if (w->faults && rng_chance(w->rng, 6)) {
-			succeed(a, json_pack("{s:b, s:s, s:[{s:s, s:s}]}", "moved", false, "reason",
-					     "local_changes", "files", "checkout", "/sim", "file", "a.c"));
+			action_succeed(a, json_pack("{s:b, s:s, s:[{s:s, s:s}]}", "moved", false, "reason",
+						    "local_changes", "files", "checkout", "/sim", "file",
+						    "a.c"));
 			return;
 		}
 		move_target(r, new);
@@ -390,7 +394,7 @@ static void act_land_move(struct sim *m, struct world *w, struct action *a)
 			b->landed = w->commits[new].work;
 		check_move(m, r, &w->commits[new]);
 	}
-	succeed(a, json_pack("{s:b, s:[]}", "moved", true, "checkouts"));
+	action_succeed(a, json_pack("{s:b, s:[]}", "moved", true, "checkouts"));
 }
 
 static void spawn_answer(struct action *a, const struct proc *p)
@@ -400,7 +404,7 @@ static void spawn_answer(struct action *a, const struct proc *p)
 			      (json_int_t)p->pid, "start_time", (json_int_t)p->start_time, "tty", p->tty,
 			      "window", "@1", "session", "sim");
 	json_object_set_new(r, "server", json_integer(7));
-	succeed(a, r);
+	action_succeed(a, r);
 }
 
 static void copy_env(const json_t *env, const char *key, char *to, size_t size)
@@ -420,11 +424,11 @@ static void act_spawn(struct sim *m, struct world *w, struct action *a)
 		return;
 	}
 	if (before && a->effect.probe && before->exit) {
-		succeed(a, json_pack("{s:i}", "start_time", 0));
+		action_succeed(a, json_pack("{s:i}", "start_time", 0));
 		return;
 	}
 	if (w->faults && rng_chance(w->rng, 6)) {
-		fail(a, ERR_TERMINAL, "tmux would not");
+		action_fail(a, ERR_TERMINAL, "tmux would not");
 		return;
 	}
 	bool again = before != NULL;
@@ -440,8 +444,11 @@ static void act_spawn(struct sim *m, struct world *w, struct action *a)
 	(void)snprintf(p->path, sizeof(p->path), "%s", json_str(args, "cwd"));
 	(void)snprintf(p->spawn_id, sizeof(p->spawn_id), "%s", id);
 	spawn_answer(a, p);
+	p->launches = session_is_runtime(args);
 	if (again)
 		world_end(m, p, -1);
+	else if (p->launches)
+		session_spawned(m, started, args); /* moves the others */
 }
 
 static void act_kill(struct sim *m, struct world *w, struct action *a)
@@ -450,25 +457,42 @@ static void act_kill(struct sim *m, struct world *w, struct action *a)
 	struct proc *p = world_spawned(w, json_str(args, "spawn_id"));
 	if (!p || !p->alive || p->pid != json_int(args, "pane_pid", 0) ||
 	    p->start_time != json_int(args, "start_time", 0)) {
-		fail(a, ERR_NOT_FOUND, "there is no such terminal");
+		action_fail(a, ERR_NOT_FOUND, "there is no such terminal");
 		return;
 	}
 	if (w->faults && rng_chance(w->rng, 6)) {
-		fail(a, ERR_TERMINAL, "the pane holds another process");
+		action_fail(a, ERR_TERMINAL, "the pane holds another process");
 		return;
 	}
 	/* SIGHUP reaches the launcher, which still writes how it ended, or does not come to it. */
 	world_end(m, p, rng_chance(w->rng, 50) ? 129 : -1);
-	succeed(a, json_object());
+	action_succeed(a, json_object());
+}
+
+/* Where a folder belongs; none that a session works in is a linked worktree that was made by hand. */
+static void act_describe(struct action *a)
+{
+	const char *dir = json_str(a->call ? a->call->op.work_args : a->effect.args, "dir");
+	if (strncmp(dir, "/sim/w", 6) != 0) {
+		action_fail(a, ERR_NOT_FOUND, "there is no repository");
+		return;
+	}
+	json_t *r = json_pack("{s:o, s:s, s:s, s:s, s:b}", "common_dir", json_sprintf("/sim/r%c", dir[6]),
+			      "main", dir, "path", dir, "git_dir", dir, "linked", false);
+	action_succeed(a, a->call ? json_pack("{s:o}", "ok", r) : r);
 }
 
 static void act_find(struct world *w, struct action *a)
 {
+	if (strcmp(a->call->op.work_kind, "repo.describe") == 0) {
+		act_describe(a);
+		return;
+	}
 	const json_t *args = a->call->op.work_args;
 	const char *dir = json_str(args, "dir");
 	int repo = dir && strncmp(dir, "/sim/w", 6) == 0 ? dir[6] - '0' : -1;
 	if (repo < 0 || repo >= REPOS) {
-		fail(a, ERR_NOT_FOUND, "there is no repository");
+		action_fail(a, ERR_NOT_FOUND, "there is no repository");
 		return;
 	}
 	json_t *found = json_object();
@@ -482,23 +506,31 @@ static void act_find(struct world *w, struct action *a)
 		json_pack("{s:o, s:o, s:o, s:s, s:b, s:b, s:o}", "common_dir", json_sprintf("/sim/r%d", repo),
 			  "main", json_sprintf("/sim/w%d", repo), "name", json_sprintf("r%d", repo),
 			  "head_branch", "main", "bare", false, "unborn", false, "found", found);
-	succeed(a, json_pack("{s:o}", "ok", ok));
+	action_succeed(a, json_pack("{s:o}", "ok", ok));
+}
+
+static void act_locate(struct world *w, struct action *a)
+{
+	if (w->faults && rng_chance(w->rng, 10))
+		action_fail(a, ERR_GIT, "git would not");
+	else
+		act_describe(a);
 }
 
 static void act_in_use(struct world *w, struct action *a)
 {
 	if (w->faults && rng_chance(w->rng, 10))
-		fail(a, ERR_GIT, "git would not lock it");
+		action_fail(a, ERR_GIT, "git would not lock it");
 	else
-		succeed(a, json_object());
+		action_succeed(a, json_object());
 }
 
 static void act_purge(struct world *w, struct action *a)
 {
 	if (w->faults && rng_chance(w->rng, 20))
-		fail(a, ERR_REFUSED, "a fact is unknown");
+		action_fail(a, ERR_REFUSED, "a fact is unknown");
 	else
-		succeed(a, json_object());
+		action_succeed(a, json_object());
 }
 
 /* The user's own command: whatever it does, it does it once. */
@@ -511,9 +543,9 @@ static void act_hook(struct sim *m, struct world *w, struct action *a)
 	ARRAY_GROW(w->hooks, w->n_hooks, w->cap_hooks);
 	w->hooks[w->n_hooks++] = a->effect.id;
 	if (rng_chance(w->rng, 20))
-		fail(a, ERR_SYSTEM, "the hook ended with 1");
+		action_fail(a, ERR_SYSTEM, "the hook ended with 1");
 	else
-		succeed(a, json_object());
+		action_succeed(a, json_object());
 }
 
 void world_act(struct sim *m, struct action *a)
@@ -533,6 +565,10 @@ void world_act(struct sim *m, struct action *a)
 		{"land.move", NULL, act_land_move},
 		{"spawn", NULL, act_spawn},
 		{"kill", NULL, act_kill},
+		{"session.locate", act_locate, NULL},
+		{"look", NULL, session_act_look},
+		{"wake", NULL, session_act_wake},
+		{"handover", NULL, session_act_handover},
 	};
 	a->acted = true;
 	if (a->call) {
@@ -548,5 +584,5 @@ void world_act(struct sim *m, struct action *a)
 			kinds[i].act_seen(m, &m->world, a);
 		return;
 	}
-	fail(a, ERR_UNSUPPORTED, "there is no such effect");
+	action_fail(a, ERR_UNSUPPORTED, "there is no such effect");
 }

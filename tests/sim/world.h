@@ -7,13 +7,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/error.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "random.h"
 
 enum proc_kind {
-	PROC_AGENT,  /* started by a person, registers itself */
-	PROC_WORKER, /* started in a terminal by a spawn */
+	PROC_AGENT,   /* started by a person, registers itself */
+	PROC_WORKER,  /* started in a terminal by a spawn */
+	PROC_RUNTIME, /* has sessions of an agent (session.c) */
 };
 
 struct proc {
@@ -22,6 +24,8 @@ struct proc {
 	int tty;
 	bool alive;
 	bool ended_itself; /* it said on its own how its job ended */
+	int parent;	   /* the launcher of a runtime that was spawned, else -1 */
+	bool launches;	   /* a worker that launches a runtime: how that ends is not how its job ends */
 	/* of a worker */
 	char spawn_id[ID_SIZE];
 	char job_id[ID_SIZE]; /* "" if none */
@@ -103,6 +107,9 @@ void world_reboot(struct world *w);
 int world_living(const struct world *w, enum proc_kind kind);
 /* Does the action of an effect, or the look of a parked call: fills a->ok and a->result. */
 void world_act(struct sim *m, struct action *a);
+/* How an action ended; takes `result`. */
+void action_fail(struct action *a, enum error_code code, const char *text);
+void action_succeed(struct action *a, json_t *result);
 /* core.spawn_exit */
 json_t *world_spawn_exit(const struct world *w, const char *spawn_id);
 
