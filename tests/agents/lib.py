@@ -452,7 +452,9 @@ class Lab:
 
         def there():
             peer = self.peers().get(name)
-            return peer if peer and peer["status"] != "offline" and (peer["transport"] or peer.get("note")) else None
+            ways = {"claude-code": ("claude-inbox",), "codex": ("codex-link", "codex-queue")}
+            ready = peer and (peer.get("note") or peer["transport"] in ways.get(peer["backend"], (peer["transport"],)))
+            return peer if ready and peer["status"] != "offline" else None
 
         return self.until(there, f"{name} is online")
 
