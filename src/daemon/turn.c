@@ -293,6 +293,7 @@ static void drop_turn(struct daemon *d, struct list *calls, struct effect *effec
 	for (size_t i = 0; i < n; i++)
 		effect_release(&effects[i]);
 	links_dropped(d);
+	d->generation++; /* who called was compared with rows that are not there */
 	autoerror err = {0};
 	(void)error_set(&err, ERR_NOT_STORED, "nothing was changed: %s", why->message);
 	(void)error_hint(&err, ERR_NOT_STORED, "see that there is room on the disk, and try again");

@@ -48,11 +48,28 @@ static void add_messages(struct strbuf *out, const json_t *messages)
 	json_array_foreach(messages, i, m) strbuf_addstr(out, json_str(m, "text"));
 }
 
-/* What hooks have to carry, as there is no native way. */
+/* Bytes that the runtime shows its model of what a hook says; of more it shows the begin. */
+static size_t room_of(struct core *core, const struct peer_ref *peer)
+{
+	autofree char *name =
+		db_text(core->store, "SELECT backend FROM peer WHERE peer_id = ?", "s", peer->peer_id);
+	const struct agent_backend *backend = name ? agent_backend_find(name) : NULL;
+	return backend && backend->context_max ? backend->context_max : TEXT_MAX;
+}
+
+/* What hooks have to carry, as there is no native way: as much as has room, and one message at least. The
+ * rest comes at the next boundary. */
 static void add_pulled(struct core *core, const struct peer_ref *peer, struct strbuf *out)
 {
-	json_auto_t *messages = deliver_pull(core->store, peer->peer_id, PULL_MAX);
-	add_messages(out, messages);
+	size_t room = room_of(core, peer), longest = 0;
+	for (int n = 0; n < PULL_MAX && (n == 0 || out->len + longest < room); n++) {
+		size_t before = out->len;
+		json_auto_t *messages = deliver_pull(core->store, peer->peer_id, 1);
+		if (json_array_size(messages) == 0)
+			return;
+		add_messages(out, messages);
+		longest = out->len - before > longest ? out->len - before : longest;
+	}
 }
 
 /* The process goes on with another session: the same peer (I3). */

@@ -159,6 +159,26 @@ static void test_messages_shown_in_a_prompt_are_consumed(void **state)
 	assert_true(!context || !strstr(context, "<coppice-message"));
 }
 
+static void test_what_hooks_carry_stays_within_what_the_runtime_shows(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	char text[4001];
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	for (int i = 0; i < 4; i++)
+		free(asks(r, &a, &b, text));
+	size_t got = 0;
+	for (int i = 0; i < 4; i++) {
+		json_auto_t *answer = simple(r, &b, AGENT_TOOL_END);
+		const char *context = json_str(answer, "context");
+		got += context != NULL;
+		assert_true(!context || strlen(context) < 10000);
+	}
+	assert_in_range(got, 2, 4); /* not at once, and in the end all */
+	assert_int_equal(db_int(r->s, -1, "SELECT count(*) FROM message WHERE step = 'stored'", ""), 0);
+}
+
 static void test_the_brief_stays_under_400_tokens(void **state)
 {
 	struct rig *r = *state;
@@ -358,6 +378,29 @@ static void test_I3_a_resumed_session_is_the_peer_that_it_was(void **state)
 	assert_true(again.epoch > first.epoch);
 }
 
+static void test_I3_a_process_seen_before_its_first_hook_goes_on_as_the_peer_that_it_resumes(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "a", .backend = "claude-code", .path = "/src/a"};
+	struct peer_process before = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_process seen = {
+		.kind = SESSION_AGENT, .pid = 60, .start_time = 6, .key = "session-fresh"};
+	struct peer_process hook = {.kind = SESSION_AGENT, .pid = 60, .start_time = 6, .key = "session-1"};
+	struct peer_ref first, made, again, still;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &before, &spec, &first, &err), &err);
+	(void)peer_process_gone(r->s, 50, 5, NULL);
+	world_check(peer_register(r->s, &seen, &spec, &made, &err), &err);
+	assert_string_not_equal(made.peer_id, first.peer_id);
+	world_check(peer_register(r->s, &hook, &spec, &again, &err), &err);
+	assert_string_equal(again.peer_id, first.peer_id);
+	assert_true(peer_find(r->s, made.peer_id, &made) && !made.live);
+	/* Once its hooks have called, the process is its peer, whatever session it turns to. */
+	peer_set_hooked(r->s, again.peer_id);
+	world_check(peer_register(r->s, &seen, &spec, &still, &err), &err);
+	assert_string_equal(still.peer_id, first.peer_id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +410,7 @@ int main(void)
 		rig_test(test_A3_a_turn_that_was_kept_going_is_not_kept_again),
 		rig_test(test_J4_a_job_that_nobody_has_ended_is_recalled),
 		rig_test(test_messages_shown_in_a_prompt_are_consumed),
+		rig_test(test_what_hooks_carry_stays_within_what_the_runtime_shows),
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
@@ -374,6 +418,7 @@ int main(void)
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
 		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),
+		rig_test(test_I3_a_process_seen_before_its_first_hook_goes_on_as_the_peer_that_it_resumes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

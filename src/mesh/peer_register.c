@@ -175,16 +175,17 @@ static void bring_online(struct store *s, const struct peer_process *p, const st
 		peer_event(s, "peer.online", peer, NULL);
 }
 
-/* A process that was registered before its session's id was known, by its MCP server, may turn out to go on
- * with the session of a peer that is offline: then it is that peer, and the one that was made for it, to
- * which nobody has written yet, is retired. */
+/* A process that was registered before its session's id was known, by its MCP server or its runtime's record,
+ * may turn out, with its first hook, to go on with the session of a peer that is offline: then it is that
+ * peer, and the one that was made for it, to which nobody has written yet, is retired. Later, the process
+ * keeps its peer (I3). */
 static void find_the_one_before(struct store *s, const struct peer_process *p, const struct peer_spec *spec,
 				struct peer_ref *peer)
 {
 	struct peer_ref before;
 	bool fresh = p->key &&
 		     db_int(s, 0,
-			    "SELECT 1 FROM session WHERE peer_id = ?1 AND key IS NULL AND ended_at IS NULL"
+			    "SELECT 1 FROM peer WHERE peer_id = ?1 AND hooked = 0"
 			    " AND NOT EXISTS (SELECT 1 FROM message WHERE to_peer = ?1 OR from_peer = ?1)"
 			    " AND NOT EXISTS (SELECT 1 FROM job WHERE peer_id = ?1)"
 			    " AND NOT EXISTS (SELECT 1 FROM spawn WHERE peer_id = ?1) LIMIT 1",

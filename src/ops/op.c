@@ -107,11 +107,15 @@ int op_check_params(const struct op *op, json_t *params, struct error *err)
 		const struct op_param *p = find_param(op, key);
 		autostrbuf shown = STRBUF_INIT(512);
 		text_escape(key, strnlen(key, 60), false, &shown);
-		if (!p)
+		if (!p) {
+			autostrbuf known = STRBUF_INIT(1024);
+			for (p = op->params; p && p->name; p++)
+				strbuf_addf(&known, "%s%s", known.len ? ", " : "it takes ", p->name);
 			return error_hint(err,
 					  error_set(err, ERR_INVALID, "%s has no parameter '%s'", op->name,
 						    strbuf_str(&shown)),
-					  "see /openapi.json");
+					  "%s", known.len ? strbuf_str(&known) : "it takes none");
+		}
 		int code = json_is_null(value) ? 0 : check_param(p, value, err);
 		if (code)
 			return code;
