@@ -52,10 +52,12 @@ os.mkdir(folder, 0o700)
 inbox = socket.socket(socket.AF_UNIX)
 inbox.bind(folder + "/1.sock")
 inbox.listen()
+inbox.settimeout(60)
 env = dict(os.environ, CLAUDE_CODE_MESSAGING_SOCKET=folder + "/1.sock")
 server = subprocess.Popen(["coppice", "mcp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
 hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "claude-code", "version": "0"}}
-for line in ({"id": 1, "method": "initialize", "params": hello}, {"method": "notifications/initialized"}):
+for line in ({"id": 1, "method": "initialize", "params": hello}, {"method": "notifications/initialized"},
+             {"id": 2, "method": "tools/list"}):
     server.stdin.write(json.dumps({"jsonrpc": "2.0", **line}).encode() + b"\n")
 server.stdin.flush()
 inbox.accept()[0].recv(1)  # it looks who listens, and its own socket is there when it has
