@@ -26,6 +26,9 @@ enum {
 
 #define ROLE_PATIENCE (2 * USEC_PER_SEC)
 #define LAST_ANSWERS USEC_PER_SEC
+/* From the list of tools to the model's having them: Claude Code gives a turn the tools that it had read by
+ * its start, and a turn that an ask opened at once could not ack it. Nothing of the client's tells when. */
+#define TOOLS_TAKE (USEC_PER_SEC / 2)
 
 enum era { ERA_LEGACY = 1 << 0, ERA_MODERN = 1 << 1 };
 
@@ -64,7 +67,7 @@ struct mcp_server {
 	struct mcp_calls *calls;
 	struct mcp_deliver *deliver; /* NULL: the backend has no inbox, or is not known */
 	struct list lists;
-	struct loop_timer *role_timer, *end_timer;
+	struct loop_timer *role_timer, *end_timer, *tools_timer;
 	bool initialized;  /* a legacy client has said who it is */
 	bool has_tools;	   /* the client knows our tools: what it was told before, it could not answer */
 	enum mcp_set told; /* the set that a legacy client was told last */
@@ -143,8 +146,10 @@ static void maybe_deliver(struct mcp_server *s)
 
 /* From now on the client can answer what it is told; one that only looks what the server is, as a probe does,
  * gets no messages. */
-static void has_tools(struct mcp_server *s)
+static void has_tools(void *data)
 {
+	struct mcp_server *s = data;
+	loop_timer_stop(TAKE_PTR(s->tools_timer));
 	s->has_tools = true;
 	maybe_deliver(s);
 }
@@ -160,7 +165,8 @@ static void answer_list(struct mcp_server *s, const json_t *id, enum era era)
 	else
 		s->told = set;
 	reply(s, id, era, result);
-	has_tools(s);
+	if (!s->has_tools && !s->tools_timer)
+		s->tools_timer = loop_timer_start(s->o.loop, TOOLS_TAKE, has_tools, s);
 }
 
 static void answer_lists(void *data)
@@ -469,6 +475,7 @@ void mcp_server_free(struct mcp_server *s)
 		return;
 	loop_timer_stop(s->role_timer);
 	loop_timer_stop(s->end_timer);
+	loop_timer_stop(s->tools_timer);
 	list_for_each_safe (pos, &s->lists) {
 		struct list_request *r = list_entry(pos, struct list_request, link);
 		list_remove(pos);

@@ -33,7 +33,7 @@ MODULES = os.path.join(HERE, "node_modules")
 BINARY = os.path.abspath(os.environ.get("COPPICE_BINARY", os.path.join(HERE, "../../build/coppice")))
 LIMIT = int(os.environ.get("LAB_LIMIT", "60"))  # seconds for one thing to happen; only a hang takes so long
 TEST_LIMIT = 150
-ELEMENT = re.compile(r"<coppice-message\b([^>]*)>\n?(.*?)\n?</coppice-message>", re.S)
+ELEMENT = re.compile(r"<coppice-message\s([^>]*)>\n?(.*?)\n?</coppice-message>", re.S)
 ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -446,14 +446,16 @@ class Lab:
     def peers(self, *args):
         return {p["name"]: p for p in self.json("ps", *args)["peers"]}
 
-    def online(self, name):
-        """The peer of that name, once it is there and can be told something: by then its model has our tools. (One that was opened before
-        `coppice setup` has a note instead.)"""
+    def online(self, name, deaf=False):
+        """The peer of that name, once it is there and can be told something: by then its model has our tools. With `deaf`, once it is
+        shown as one that was opened before `coppice setup`; a Codex without its daemon is taken for one until its first turn."""
 
         def there():
             peer = self.peers().get(name)
             ways = {"claude-code": ("claude-inbox",), "codex": ("codex-link", "codex-queue")}
-            ready = peer and (peer.get("note") or peer["transport"] in ways.get(peer["backend"], (peer["transport"],)))
+            if peer and (deaf or peer["backend"] == "codex") and peer.get("note"):
+                return peer
+            ready = peer and not deaf and peer["transport"] in ways.get(peer["backend"], (peer["transport"],))
             return peer if ready and peer["status"] != "offline" else None
 
         return self.until(there, f"{name} is online")

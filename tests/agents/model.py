@@ -67,7 +67,7 @@ SIDE = re.compile(
 NOT_OFFERED = "NO SUCH TOOL"
 SUMMARY = "<analysis>none</analysis>\n<summary>A conversation of a test.</summary>"
 
-ELEMENT = re.compile(r"<coppice-message\b([^>]*)>.*?</coppice-message>", re.S)
+ELEMENT = re.compile(r"<coppice-message\s([^>]*)>.*?</coppice-message>", re.S)
 ATTRIBUTE = re.compile(r'([a-z]+)="([^"]*)"')
 REMINDER = re.compile(r"<system-reminder>(.*?)</system-reminder>", re.S)
 # The frames in which the CLIs hand over what arrived while the model was at work.

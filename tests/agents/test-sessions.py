@@ -150,7 +150,7 @@ def test_a_session_opened_before_setup_is_shown_as_one_to_restart(lab):
     lab.a = lab.worktree("feat/a")
     claude = lab.claude(lab.a)
     lab.setup()
-    lab.online("feat/a")
+    lab.online("feat/a", deaf=True)
     check("restart" in lab.coppice("ps").stdout, "it is shown as one to restart")
     claude.type("/exit")
     claude = lab.claude(lab.a, name="again")
