@@ -387,6 +387,12 @@ static int check_fence(struct store *s, const struct job *job, int64_t fence, st
 	    (job_state_final(job->state) ||
 	     db_int(s, 0, "SELECT 1 FROM attempt WHERE fence = ? AND ended_at IS NULL", "i", fence)))
 		return 0;
+	if (job->fence == 0) {
+		int code = error_set(err, ERR_STALE_FENCE, "nobody has claimed %s yet", job->id);
+		return error_hint(err, code,
+				  "who claims it gets the fence with which it is updated; "
+				  "to end it unclaimed, cancel it");
+	}
 	int code = error_set(err, ERR_STALE_FENCE, "attempt with fence %lld of %s is over (now %lld)",
 			     (long long)fence, job->id, (long long)job->fence);
 	return error_hint(err, code, "another attempt has this job now; stop working on it");

@@ -223,6 +223,18 @@ static void test_J1_a_ready_job_waits_again_for_one_that_is_put_before_it(void *
 	assert_int_equal(job_create(w->s, &late, before, NULL), ERR_CONFLICT);
 }
 
+static void test_J2_a_job_that_nobody_has_claimed_is_updated_by_nobody(void **state)
+{
+	struct world *w = *state;
+	char id[ID_SIZE];
+	new_job(w, &(struct job_spec){.title = "t"}, id);
+	struct job_change change = {.state = JOB_COMPLETED};
+	autoerror err = {0};
+	assert_int_equal(job_update(w->s, id, 0, &change, &err), ERR_STALE_FENCE);
+	assert_non_null(strstr(err.message, "nobody has claimed"));
+	assert_state(w, id, JOB_READY);
+}
+
 static void test_J2_a_fence_only_grows_and_an_older_one_changes_nothing(void **state)
 {
 	struct world *w = *state;
@@ -792,6 +804,7 @@ int main(void)
 		world_test(test_J1_ready_follows_from_dependencies_in_the_same_transaction),
 		world_test(test_J1_a_job_whose_needs_are_done_already_is_ready_at_once),
 		world_test(test_J1_a_ready_job_waits_again_for_one_that_is_put_before_it),
+		world_test(test_J2_a_job_that_nobody_has_claimed_is_updated_by_nobody),
 		world_test(test_J2_a_fence_only_grows_and_an_older_one_changes_nothing),
 		world_test(test_J2_fences_differ_between_jobs),
 		world_test(test_J2_a_zombie_cannot_take_its_job_back_before_the_next_claim),
