@@ -65,17 +65,19 @@ def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
     # What the one who leads does, step by step.
     cid = {"cid": "ask-[a-z0-9]+"}
 
-    def asks(peer, query):
-        return [call("ask", peer_name=peer, query=query, take=cid), call("wait_on_ack", correlation_id="$cid", timeout_seconds=25)]
+    def asks(peer, query, hold=None):
+        return [call("ask", peer_name=peer, query=query, take=cid, hold=hold), call("wait_on_ack", correlation_id="$cid", timeout_seconds=25)]
 
+    # A scripted model that is asked at work forgets the work: each is asked when its job is done.
+    holds = {"x": lab.model.hold(), "y": lab.model.hold()}
     lead = [
         call("spawn_peer", path=lab.project, backend="claude-code", branch="feat/x", message="wait for work"),
         call("spawn_peer", path=lab.project, backend="codex", branch="feat/y", message="wait for work"),
         call("spawn_peer", path=lab.project, backend="codex", branch="review/all", role="reviewer", message="wait for work"),
         call("job_create", title="implement x", branch="feat/x", peer_name="feat/x", take={"x": "job-[a-z0-9]+"}),
-        *asks("feat/x", "how far are you?"),
+        *asks("feat/x", "how far are you?", hold=holds["x"]),
         call("job_create", title="implement y", branch="feat/y", peer_name="feat/y", needs=["$x"], take={"y": "job-[a-z0-9]+"}),
-        *asks("feat/y", "how far are you?"),
+        *asks("feat/y", "how far are you?", hold=holds["y"]),
         call("job_result", job_id="$x"),
         call("job_result", job_id="$y"),
         *asks("review/all", "review feat/x"),
@@ -91,6 +93,10 @@ def test_S8_L1_an_agent_leads_others_from_the_split_to_the_clean_up(lab):
     claude = lab.claude(lab.project, name="lead", env={"COPPICE_ROLE": "orchestrator"})
     same(lab.online("project")["role"], "orchestrator")
     claude.type("lead the work")
+    for task, hold in holds.items():
+        hold.reached()
+        lab.until(lambda: "completed" in [j["state"] for j in lab.json("job", "list")["jobs"] if j["title"] == f"implement {task}"], f"{task} is done")
+        hold.release()
     claude.wait("Everything has landed", limit=120)
     same(commits(lab)[:2][::-1], ["Add x", "Add y"])
     same(pushed(lab), ["feat/x", "feat/y"])
