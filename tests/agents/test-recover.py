@@ -64,7 +64,8 @@ def killed_in_delivery(lab, name, api, transcripts, start, again):
     peer = lab.online(name)
     terminal.type("hello")
     terminal.wait("Nothing to do")
-    lab.until(lambda: glob.glob(f"{lab.home}/{transcripts}", recursive=True), "the session can be taken up again")
+    kept = f"{lab.home}/{transcripts}"
+    lab.until(lambda: any("Nothing to do" in lab.read(f) for f in glob.glob(kept, recursive=True)), "the session can be taken up again")
     terminal.type("work")
     hold.reached()
     message = lab.notify(name, "remember this")
