@@ -136,6 +136,31 @@ void setup_note(struct setup_said *said, const char *note)
 	json_array_append_new(said->notes, json_string(note));
 }
 
+int setup_parse(const struct setup_text *text, struct edit_json **ret, struct error *err)
+{
+	autoeditjson *doc = NULL;
+	int r = edit_json_parse(text->file, text->text ? text->text : "", text->len, &doc, err);
+	if (r)
+		return r;
+	uint32_t root = edit_json_root(doc);
+	if (root && !edit_json_is(doc, root, EDIT_JSON_OBJECT))
+		return error_set(err, ERR_INVALID, "%s:%d: the file holds no object", text->file,
+				 edit_json_line(doc, root));
+	*ret = TAKE_PTR(doc);
+	return 0;
+}
+
+int setup_parse_before(const struct setup_text *before, struct edit_json **ret, struct error *err)
+{
+	*ret = NULL;
+	return before ? setup_parse(before, ret, err) : 0;
+}
+
+void setup_give(const struct edit_json *doc, struct strbuf *ret)
+{
+	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
+}
+
 void setup_note_loose(struct setup_said *said, const struct edit_json *doc, const char *agent)
 {
 	int line = edit_json_loose_line(doc);

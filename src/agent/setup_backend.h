@@ -89,8 +89,17 @@ bool setup_settled(const char *backend, const char *program, const json_t *env);
 /* Adds a change. */
 void setup_say(struct setup_said *said, const char *kind, const char *change, const char *what);
 void setup_note(struct setup_said *said, const char *note);
-/* Notes what the agent, which reads strict JSON, does not take. */
+
+/* A file of settings in JSON: an object, or nothing yet. The caller frees *ret. ERR_INVALID names file and
+ * line. */
 struct edit_json;
+int setup_parse(const struct setup_text *text, struct edit_json **ret, struct error *err) _warn_unused_;
+/* The same of what stood there before setup; *ret is NULL where that is not known. */
+int setup_parse_before(const struct setup_text *before, struct edit_json **ret,
+		       struct error *err) _warn_unused_;
+/* Adds the text as it has become to `ret`. */
+void setup_give(const struct edit_json *doc, struct strbuf *ret);
+/* Notes what the agent, which reads strict JSON, does not take. */
 void setup_note_loose(struct setup_said *said, const struct edit_json *doc, const char *agent);
 /* $VARIABLE/NAME, else ~/FOLDER/NAME; NULL without a home. Caller frees. */
 char *setup_path(const char *variable, const char *folder, const char *name);

@@ -17,33 +17,6 @@
 static const char server_name[] = "coppice";
 static const char inbox_key[] = "crossSessionInbound";
 
-static int parse(const struct setup_text *text, struct edit_json **ret, struct error *err)
-{
-	struct edit_json *doc = NULL;
-	int r = edit_json_parse(text->file, text->text ? text->text : "", text->len, &doc, err);
-	if (r)
-		return r;
-	if (edit_json_root(doc) && !edit_json_is(doc, edit_json_root(doc), EDIT_JSON_OBJECT)) {
-		r = error_set(err, ERR_INVALID, "%s:%d: the file holds no object", text->file,
-			      edit_json_line(doc, edit_json_root(doc)));
-		edit_json_free(doc);
-		return r;
-	}
-	*ret = doc;
-	return 0;
-}
-
-static int parse_before(const struct setup_text *before, struct edit_json **ret, struct error *err)
-{
-	*ret = NULL;
-	return before ? parse(before, ret, err) : 0;
-}
-
-static void give(const struct edit_json *doc, struct strbuf *ret)
-{
-	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
-}
-
 /* --- settings.json --- */
 
 static char *settings_path(void)
@@ -126,7 +99,7 @@ static int apply_settings(const struct setup_text *now, const struct setup_wish 
 	autoeditjson *doc = NULL;
 	json_auto_t *wanted = claude_hooks(wish->program, wish->version);
 	struct setup_hooks hooks = {.wanted = wanted, .program = wish->program};
-	int r = parse(now, &doc, err);
+	int r = setup_parse(now, &doc, err);
 	if (!r)
 		r = setup_hooks_apply(doc, &hooks, said->changes, err);
 	if (!r && wish->allow & SETUP_ALLOW_TOOLS)
@@ -137,7 +110,7 @@ static int apply_settings(const struct setup_text *now, const struct setup_wish 
 		return r;
 	note_obstacles(doc, said);
 	setup_note_loose(said, doc, "Claude Code");
-	give(doc, ret);
+	setup_give(doc, ret);
 	return 0;
 }
 
@@ -179,9 +152,9 @@ static int drop_settings(const struct setup_text *now, const struct setup_text *
 			 struct strbuf *ret, struct setup_said *said, struct error *err)
 {
 	autoeditjson *doc = NULL, *old = NULL;
-	int r = parse(now, &doc, err);
+	int r = setup_parse(now, &doc, err);
 	if (!r)
-		r = parse_before(before, &old, err);
+		r = setup_parse_before(before, &old, err);
 	if (!r)
 		r = setup_hooks_drop(doc, old, program, said->changes, err);
 	if (!r)
@@ -189,7 +162,7 @@ static int drop_settings(const struct setup_text *now, const struct setup_text *
 	if (!r)
 		r = drop_inbox(doc, old, said, err);
 	if (!r)
-		give(doc, ret);
+		setup_give(doc, ret);
 	return r;
 }
 
@@ -239,7 +212,7 @@ static int apply_state(const struct setup_text *now, const struct setup_wish *wi
 {
 	autoeditjson *doc = NULL;
 	json_auto_t *wanted = claude_mcp_server(wish->program);
-	int r = parse(now, &doc, err);
+	int r = setup_parse(now, &doc, err);
 	if (r)
 		return r;
 	uint32_t root = edit_json_root(doc), servers = edit_json_get(doc, root, "mcpServers");
@@ -263,7 +236,7 @@ static int apply_state(const struct setup_text *now, const struct setup_wish *wi
 	if (!server)
 		setup_say(said, "server", "added", "MCP server coppice");
 	setup_note_loose(said, doc, "Claude Code");
-	give(doc, ret);
+	setup_give(doc, ret);
 	return 0;
 }
 
@@ -271,9 +244,9 @@ static int drop_state(const struct setup_text *now, const struct setup_text *bef
 		      struct strbuf *ret, struct setup_said *said, struct error *err)
 {
 	autoeditjson *doc = NULL, *old = NULL;
-	int r = parse(now, &doc, err);
+	int r = setup_parse(now, &doc, err);
 	if (!r)
-		r = parse_before(before, &old, err);
+		r = setup_parse_before(before, &old, err);
 	if (r)
 		return r;
 	uint32_t servers = edit_json_get(doc, edit_json_root(doc), "mcpServers");
@@ -284,7 +257,7 @@ static int drop_state(const struct setup_text *now, const struct setup_text *bef
 			return r;
 		setup_say(said, "server", "removed", "MCP server coppice");
 	}
-	give(doc, ret);
+	setup_give(doc, ret);
 	return 0;
 }
 

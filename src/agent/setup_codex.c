@@ -244,27 +244,13 @@ static char *hooks_path(void)
 	return setup_path("CODEX_HOME", ".codex", "hooks.json");
 }
 
-static int parse_hooks(const struct setup_text *text, struct edit_json **ret, struct error *err)
-{
-	struct edit_json *doc = NULL;
-	int r = edit_json_parse(text->file, text->text ? text->text : "", text->len, &doc, err);
-	if (r)
-		return r;
-	if (edit_json_root(doc) && !edit_json_is(doc, edit_json_root(doc), EDIT_JSON_OBJECT)) {
-		edit_json_free(doc);
-		return error_set(err, ERR_INVALID, "%s:1: the file holds no object", text->file);
-	}
-	*ret = doc;
-	return 0;
-}
-
 static int apply_hooks(const struct setup_text *now, const struct setup_wish *wish, struct strbuf *ret,
 		       struct setup_said *said, struct error *err)
 {
 	autoeditjson *doc = NULL;
 	json_auto_t *wanted = codex_hooks(wish->program, wish->version);
 	struct setup_hooks hooks = {.wanted = wanted, .program = wish->program};
-	int r = parse_hooks(now, &doc, err);
+	int r = setup_parse(now, &doc, err);
 	if (!r)
 		r = setup_hooks_apply(doc, &hooks, said->changes, err);
 	if (r)
@@ -277,7 +263,7 @@ static int apply_hooks(const struct setup_text *now, const struct setup_wish *wi
 				  now->file);
 		setup_note(said, note);
 	}
-	strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
+	setup_give(doc, ret);
 	return 0;
 }
 
@@ -285,13 +271,13 @@ static int drop_hooks(const struct setup_text *now, const struct setup_text *bef
 		      struct strbuf *ret, struct setup_said *said, struct error *err)
 {
 	autoeditjson *doc = NULL, *old = NULL;
-	int r = parse_hooks(now, &doc, err);
-	if (!r && before)
-		r = parse_hooks(before, &old, err);
+	int r = setup_parse(now, &doc, err);
+	if (!r)
+		r = setup_parse_before(before, &old, err);
 	if (!r)
 		r = setup_hooks_drop(doc, old, program, said->changes, err);
 	if (!r)
-		strbuf_add(ret, strbuf_str(&doc->text), doc->text.len);
+		setup_give(doc, ret);
 	return r;
 }
 
@@ -387,7 +373,7 @@ static json_t *trust(const struct setup_text texts[SETUP_FILES_MAX], const char 
 	autoedittoml *config = NULL;
 	autoeditjson *doc = NULL;
 	struct setup_hook_place place;
-	if (parse(&texts[0], &config, NULL) || parse_hooks(&texts[1], &doc, NULL))
+	if (parse(&texts[0], &config, NULL) || setup_parse(&texts[1], &doc, NULL))
 		return counts;
 	_cleanup_(names_release) struct names names = {0};
 	names_find(texts[1].file, &names);

@@ -28,19 +28,24 @@ void links_init(struct sim *m)
 	m->records = json_array();
 }
 
+/* What was written before the end may still be read. */
+static void some_are_read(struct sim *m, struct link *l)
+{
+	size_t k;
+	json_t *letter;
+	json_array_foreach(l->flying, k, letter)
+	{
+		struct session *s = session_by_key(m, l->pid, json_str(letter, "key"));
+		if (s && rng_chance(&m->rng, 50))
+			json_array_append(s->next, json_object_get(letter, "text"));
+	}
+}
+
 void links_forget(struct sim *m)
 {
 	for (size_t i = 0; i < m->n_links; i++) {
 		struct link *l = &m->links[i];
-		size_t k;
-		json_t *letter;
-		/* What was written before the end may still be read. */
-		json_array_foreach(l->flying, k, letter)
-		{
-			struct session *s = session_by_key(m, l->pid, json_str(letter, "key"));
-			if (s && rng_chance(&m->rng, 50))
-				json_array_append(s->next, json_object_get(letter, "text"));
-		}
+		some_are_read(m, l);
 		json_decref(l->news);
 		json_decref(l->out);
 		json_decref(l->flying);
@@ -380,14 +385,7 @@ static void lose(struct sim *m, struct link *l)
 {
 	sim_say(m, "the link to %lld is lost", (long long)l->pid);
 	l->lost = true;
-	size_t k;
-	json_t *letter;
-	json_array_foreach(l->flying, k, letter)
-	{
-		struct session *s = session_by_key(m, l->pid, json_str(letter, "key"));
-		if (s && rng_chance(&m->rng, 50))
-			json_array_append(s->next, json_object_get(letter, "text"));
-	}
+	some_are_read(m, l);
 	json_array_clear(l->flying);
 	json_array_append_new(l->news, json_pack("{s:s, s:s}", "kind", "lost", "key", ""));
 }
