@@ -42,7 +42,8 @@ static void print_end(const json_t *answer)
 	const char *outcome = json_str(answer, "outcome");
 	const char *text = json_str(answer, "reply") ? json_str(answer, "reply") : json_str(answer, "reason");
 	if (!outcome) {
-		out_say("%s %s\n", json_str(answer, "correlation_id"), json_str(answer, "step"));
+		out_say("%s %s\n", json_str(answer, "correlation_id"),
+			text ? text : json_str(answer, "step"));
 		return;
 	}
 	if (strcmp(outcome, "replied") != 0 || !text)
@@ -70,6 +71,8 @@ static int run_ask(struct command_run *run, struct error *err)
 	json_set_str(args, "reply_to", option_get(run, "reply-to"));
 	json_auto_t *answer = NULL;
 	code = command_call(run, "ask", args, true, &answer, err);
+	if (!code && wait && json_str(answer, "held"))
+		(void)fprintf(stderr, "coppice: %s\n", json_str(answer, "reason"));
 	if (!code && wait)
 		code = wait_for_end(run, json_str(answer, "correlation_id"), limit, answer, err);
 	if (code)

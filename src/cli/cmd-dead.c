@@ -25,8 +25,11 @@ static int run_dead(struct command_run *run, struct error *err)
 const struct command command_dead = {
 	.name = "dead",
 	.group = "peers and messages",
-	.summary = "Send a dead letter again, or drop it",
+	.summary = "Send a dead letter again, or drop it; let a held message go",
 	.usage = "retry|drop ID",
+	.text = "What is held (`governor` in the configuration) because agents have set each other off too "
+		"far goes on by "
+		"retry, from an orchestrator or a person; drop ends it, and its sender is told.",
 	.examples = "coppice inbox --dead\ncoppice dead retry msg-7f3k2m9qabcd",
 	.operands = "retry|drop message",
 	.min_args = 2,

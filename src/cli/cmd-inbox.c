@@ -23,7 +23,7 @@ static void print_message(const json_t *m)
 	out_text(stdout, json_str(m, "text"), true);
 	(void)putchar('\n');
 	if (json_str(m, "reason"))
-		out_say("  undelivered: %s\n", json_str(m, "reason"));
+		out_say("  %s: %s\n", json_str(m, "held") ? "held" : "undelivered", json_str(m, "reason"));
 }
 
 /* What was printed is confirmed only then: a reader that dies in between is shown it again (D2). */
@@ -88,8 +88,8 @@ const struct command command_inbox = {
 	.group = "peers and messages",
 	.summary = "Read the messages that wait for you",
 	.usage = "[--wait[=SECONDS]] [--peek] [--dead]",
-	.text = "A message counts as read when it was printed. --dead lists the dead letters: what nobody "
-		"took in time.",
+	.text = "A message counts as read when it was printed. --dead lists the dead letters, what nobody "
+		"took in time, and what the governor holds (`coppice dead`).",
 	.examples = "coppice inbox\ncoppice inbox --wait=60 --json",
 	.options = (const struct option_entry[]){{"wait", 'w', OPTION_OPTIONAL, "SECONDS",
 						  "wait for the first message"},

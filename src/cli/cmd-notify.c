@@ -8,7 +8,8 @@
 
 static void print_sent(const json_t *answer)
 {
-	out_say("%s %s\n", json_str(answer, "message_id"), json_str(answer, "step"));
+	const char *reason = json_str(answer, "reason");
+	out_say("%s %s\n", json_str(answer, "message_id"), reason ? reason : json_str(answer, "step"));
 }
 
 static int run_notify(struct command_run *run, struct error *err)

@@ -155,19 +155,23 @@ static int open_all(struct daemon *d, bool wait, int *ret_lock, struct error *er
 
 static void init_core(struct daemon *d)
 {
-	d->core = (struct core){.store = d->store,
-				.config = d->config,
-				.config_source = &d->config_source,
-				.limits = {.queue_age = config_duration(d->config, "delivery.queue_age"),
-					   .queue_length = config_int(d->config, "delivery.queue_length"),
-					   .enforce_circles = config_bool(d->config, "circles.enforce")},
-				.home = d->paths.home,
-				.program = d->program,
-				.spawn_exit = read_spawn_exit,
-				.linked = links_reach,
-				.data = d,
-				.socket = d->paths.socket,
-				.started_at = os_now(os_env_real())};
+	d->core = (struct core){
+		.store = d->store,
+		.config = d->config,
+		.config_source = &d->config_source,
+		.limits = {.queue_age = config_duration(d->config, "delivery.queue_age"),
+			   .queue_length = config_int(d->config, "delivery.queue_length"),
+			   .enforce_circles = config_bool(d->config, "circles.enforce"),
+			   .hops = config_int(d->config, "governor.hops"),
+			   .pair_per_minute = config_int(d->config, "governor.pair_per_minute"),
+			   .circle_per_hour = config_int(d->config, "governor.circle_per_hour")},
+		.home = d->paths.home,
+		.program = d->program,
+		.spawn_exit = read_spawn_exit,
+		.linked = links_reach,
+		.data = d,
+		.socket = d->paths.socket,
+		.started_at = os_now(os_env_real())};
 }
 
 static int recover(struct daemon *d, struct error *err)

@@ -117,6 +117,8 @@ static bool finish(struct store *s, const struct mesh_limits *limits, const stru
 		   closed_by, store_now(s), ask->id) < 1)
 		return false;
 	timer_clear(s, timer_kind, ask->id);
+	if (strcmp(ask->from_kind, "peer") == 0)
+		governor_forget(s, ask->id);
 	if (end->closes)
 		message_close(s, ask->id, end->step, closed_by && strcmp(closed_by, ask->to_peer) == 0,
 			      end->step == STEP_ANSWERED ? end->reply_text : NULL);
@@ -184,7 +186,7 @@ static int check_follow_up(struct store *s, const struct caller *from, const cha
 }
 
 static int check_new(struct store *s, const struct mesh_limits *limits, const struct caller *from,
-		     const struct ask_new *ask, struct error *err)
+		     const struct ask_new *ask, struct peer_ref *ret_to, struct error *err)
 {
 	struct peer_ref to;
 	int r = message_text_check(ask->text, strlen(ask->text), err);
@@ -194,6 +196,7 @@ static int check_new(struct store *s, const struct mesh_limits *limits, const st
 		return error_set(err, ERR_NOT_FOUND, "there is no such recipient");
 	if (strcmp(ask->to, from->peer_id) == 0)
 		return error_set(err, ERR_INVALID, "%s would ask itself", from->name);
+	*ret_to = to;
 	r = peer_takes_input(s, &to, limits->queue_age, err);
 	if (r || !from->peer_id[0])
 		return r;
@@ -231,19 +234,25 @@ int ask_open(struct store *s, const struct mesh_limits *limits, const struct cal
 {
 	struct ask before = {0};
 	bool ends_it = false;
-	int r = check_new(s, limits, from, ask, err);
+	struct peer_ref to;
+	int r = check_new(s, limits, from, ask, &to, err);
 	if (!r && ask->reply_to)
 		r = check_follow_up(s, from, ask->reply_to, &before, &ends_it, err);
 	if (r)
 		return r;
 	char id[ID_SIZE], stored[ID_SIZE];
+	struct verdict verdict;
+	r = governor_weigh(s, limits, from, &to, ask->reply_to, &verdict, err);
+	if (r)
+		return r;
 	store_new_id(s, "ask", id);
 	struct message_new m = {.kind = MESSAGE_ASK,
 				.id = id,
 				.from = from,
 				.to = ask->to,
 				.text = ask->text,
-				.about = ask->reply_to};
+				.about = ask->reply_to,
+				.verdict = &verdict};
 	r = message_store(s, limits, &m, stored, err);
 	if (r)
 		return r;
@@ -251,8 +260,9 @@ int ask_open(struct store *s, const struct mesh_limits *limits, const struct cal
 	/* An asker who is asked back reads the reply there, and need not be told it twice. */
 	if (ends_it)
 		(void)finish(s, limits, &before, ASK_FOLLOW_UP, from, ask->text,
-			     strcmp(ask->to, before.from_peer) == 0);
+			     !verdict.held && strcmp(ask->to, before.from_peer) == 0);
 	*ret = json_pack("{s:s, s:s, s:s}", "correlation_id", id, "to", ask->to, "step", "stored");
+	governor_tell_sender(&verdict, *ret);
 	return 0;
 }
 
@@ -354,8 +364,13 @@ int ask_wait_check(struct store *s, const struct caller *by, const char *id, boo
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		json_object_set(json, keys[i], json_object_get(full, keys[i]));
 	json_decref(full);
-	autofree char *step = db_text(s, "SELECT step FROM message WHERE id = ?", "s", id);
-	json_set_str(json, "step", step);
+	autoquery q = db_query(s, "SELECT step, held, dead_reason FROM message WHERE id = ?", "s", id);
+	if (query_next(&q)) {
+		json_set_str(json, "step", query_text(&q, 0));
+		json_set_str(json, "held", query_text(&q, 1));
+		if (query_text(&q, 1))
+			json_set_str(json, "reason", query_text(&q, 2));
+	}
 	*ret_ended = ended;
 	*ret = json;
 	return 0;
@@ -364,6 +379,9 @@ int ask_wait_check(struct store *s, const struct caller *by, const char *id, boo
 #define COLUMNS                                                                                              \
 	"SELECT id, from_peer, to_peer, text, state, from_name, from_kind, reply_to,"                        \
 	" (SELECT name FROM peer WHERE peer_id = to_peer), opened_at"
+
+/* What the governor holds has not come to its recipient. */
+#define COMES "NOT EXISTS (SELECT 1 FROM message WHERE message.id = question.id AND held IS NOT NULL)"
 
 static json_t *row_to_json(const struct query *q)
 {
@@ -389,7 +407,7 @@ json_t *ask_list(struct store *s, const char *peer_id)
 	autoquery q =
 		peer_id ? db_query(s,
 				   COLUMNS ", rowid FROM question WHERE to_peer = ?1 AND state = 'open'"
-					   " UNION " COLUMNS
+					   " AND " COMES " UNION " COLUMNS
 					   ", rowid FROM question WHERE from_peer = ?1 AND state = 'open'"
 					   " ORDER BY opened_at, rowid LIMIT ?2",
 				   "si", peer_id, (int64_t)ASK_LIST_MAX)
@@ -403,7 +421,7 @@ json_t *ask_list(struct store *s, const char *peer_id)
 json_t *ask_list_to(struct store *s, const char *peer_id)
 {
 	autoquery q = db_query(s,
-			       COLUMNS " FROM question WHERE to_peer = ? AND state = 'open'"
+			       COLUMNS " FROM question WHERE to_peer = ? AND state = 'open' AND " COMES
 				       " ORDER BY opened_at, rowid LIMIT ?",
 			       "si", peer_id, (int64_t)ASK_LIST_MAX);
 	return rows_to_json(&q);

@@ -55,10 +55,11 @@ int ask_route(struct store *s, const struct mesh_limits *limits, const struct ca
 	      const char *circle, const char *reply_to, struct peer_ref *ret,
 	      struct error *err) _warn_unused_;
 
-/* Opens an ask and stores its message. `ret`: {"correlation_id","to","step"}, a new reference. A `reply_to`
- * that names an open ask addressed to the caller ends that one as replied; one of the caller's own asks is
- * only recorded. ERR_INVALID (text, oneself), ERR_TOO_LARGE (text, queue, ASK_OPEN_MAX), ERR_REFUSED (R4),
- * ERR_NOT_FOUND (reply_to), ERR_CONFLICT (reply_to has ended), ERR_FORBIDDEN (reply_to is between others). */
+/* Opens an ask and stores its message. `ret`: {"correlation_id","to","step"}, with "held" and "reason" when
+ * the governor holds it; a new reference. A `reply_to` that names an open ask addressed to the caller ends
+ * that one as replied; one of the caller's own asks is only recorded. ERR_INVALID (text, oneself),
+ * ERR_TOO_LARGE (text, queue, ASK_OPEN_MAX), ERR_REFUSED (R4), ERR_NOT_FOUND (reply_to), ERR_CONFLICT
+ * (reply_to has ended), ERR_FORBIDDEN (reply_to is between others). */
 int ask_open(struct store *s, const struct mesh_limits *limits, const struct caller *from,
 	     const struct ask_new *ask, json_t **ret, struct error *err) _warn_unused_;
 
@@ -81,9 +82,9 @@ bool ask_undeliverable(struct store *s, const struct mesh_limits *limits, const 
 int ask_peer_gone(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		  enum peer_cause cause);
 
-/* For `wait`: `ret` is {"correlation_id","to","step","state","outcome","reply","reason"}, `ret_ended` whether
- * it has ended (outcome is null before). While open it records nothing; once ended it takes the reply in
- * place of the injected one (A5). Topic to wait on: the ask's id. ERR_NOT_FOUND; ERR_FORBIDDEN (not the
+/* For `wait`: `ret` is {"correlation_id","to","step","held","state","outcome","reply","reason"}, `ret_ended`
+ * whether it has ended (outcome is null before). While open it records nothing; once ended it takes the reply
+ * in place of the injected one (A5). Topic to wait on: the ask's id. ERR_NOT_FOUND; ERR_FORBIDDEN (not the
  * asker). */
 int ask_wait_check(struct store *s, const struct caller *by, const char *id, bool *ret_ended, json_t **ret,
 		   struct error *err) _warn_unused_;

@@ -117,34 +117,56 @@ void message_record(struct store *s, const char *id, const char *step, const cha
 		"ssiss", id, step, store_now(s), transport, reason);
 }
 
+static void insert(struct store *s, const struct message_new *m, const char *id)
+{
+	const struct verdict *v = m->verdict;
+	bool held = v && v->held;
+	(void)db_run(
+		s,
+		"INSERT INTO message (id, kind, from_peer, from_kind, from_name, to_peer, text, about,"
+		" step, at, hops, circle, nth, held, dead_reason, quiet, dead_at) VALUES "
+		"(?1,?2,?3,?4,?5,?6,?7,"
+		"?8,'stored',?9,?10,?11,CASE WHEN ?11 IS NOT NULL AND ?12 IS NULL THEN ?15 END,?12,?13,?14,"
+		"CASE WHEN ?12 IS NOT NULL THEN ?9 END)",
+		"ssssssssiisssii", id, message_kind_name(m->kind),
+		m->from && m->from->peer_id[0] ? m->from->peer_id : NULL,
+		m->from ? caller_kind_name(m->from->kind) : "system", m->from ? m->from->name : "coppice",
+		m->to, m->text, m->about, store_now(s), v ? v->hops : governor_hops(s, m->from, m->about),
+		v && v->circle[0] ? v->circle : NULL, held ? hold_name(v->held) : NULL,
+		held ? v->reason : NULL,
+		(int64_t)(m->flags & MESSAGE_RECEIPT ? 1
+			  : m->flags & MESSAGE_FYI   ? 2
+						     : 0),
+		v ? v->nth : 0);
+}
+
 int message_store(struct store *s, const struct mesh_limits *limits, const struct message_new *m,
 		  char ret_id[ID_SIZE], struct error *err)
 {
 	char id[ID_SIZE];
-	int r = queue_admit(s, limits, m->to, m->kind, err);
+	bool held = m->verdict && m->verdict->held;
+	int r = held ? 0 : queue_admit(s, limits, m->to, m->kind, err);
 	if (r)
 		return r;
 	if (m->id)
 		(void)snprintf(id, sizeof(id), "%s", m->id);
 	else
 		store_new_id(s, "msg", id);
-	const char *from = m->from && m->from->peer_id[0] ? m->from->peer_id : NULL;
-	(void)db_run(s,
-		     "INSERT INTO message (id, kind, from_peer, from_kind, from_name, to_peer, text, about,"
-		     " step, at) VALUES (?,?,?,?,?,?,?,?,'stored',?)",
-		     "ssssssssi", id, message_kind_name(m->kind), from,
-		     m->from ? caller_kind_name(m->from->kind) : "system",
-		     m->from ? m->from->name : "coppice", m->to, m->text, m->about, store_now(s));
+	insert(s, m, id);
 	message_record(s, id, "stored", NULL, NULL);
+	memcpy(ret_id, id, ID_SIZE);
+	if (held) {
+		governor_hold(s, limits, id, m->from, m->to, m->verdict);
+		return 0;
+	}
 	queue_arm(s, limits, m->to);
 	json_t *data = json_object();
 	json_set_str(data, "id", id);
 	json_set_str(data, "kind", message_kind_name(m->kind));
-	json_set_str(data, "from", from);
+	json_set_str(data, "from", m->from && m->from->peer_id[0] ? m->from->peer_id : NULL);
 	json_set_str(data, "to", m->to);
 	json_set_str(data, "about", m->about);
 	event_emit(s, "message.stored", m->to, NULL, data);
-	memcpy(ret_id, id, ID_SIZE);
 	return 0;
 }
 
@@ -161,11 +183,20 @@ int message_notify(struct store *s, const struct mesh_limits *limits, const stru
 	r = peer_takes_input(s, &peer, limits->queue_age, err);
 	if (r)
 		return r;
-	struct message_new m = {.kind = MESSAGE_NOTIFY, .from = from, .to = to, .text = text};
-	r = message_store(s, limits, &m, id, err);
+	struct verdict verdict;
+	struct message_new m = {.kind = MESSAGE_NOTIFY,
+				.from = from,
+				.to = to,
+				.text = text,
+				.verdict = &verdict,
+				.flags = MESSAGE_FYI};
+	r = governor_weigh(s, limits, from, &peer, NULL, &verdict, err);
+	if (!r)
+		r = message_store(s, limits, &m, id, err);
 	if (r)
 		return r;
 	*ret = json_pack("{s:s, s:s, s:s}", "message_id", id, "to", to, "step", "stored");
+	governor_tell_sender(&verdict, *ret);
 	return 0;
 }
 
@@ -223,6 +254,7 @@ struct rung {
 	char to_peer[ID_SIZE];
 	char kind[16];
 	bool dead;
+	int64_t hops;
 	char transport[32]; /* of the last fact, "" for none */
 };
 
@@ -231,13 +263,15 @@ static bool rung_find(struct store *s, const char *id, struct rung *ret)
 	autoquery q = db_query(s,
 			       "SELECT seq, step, coalesce(from_peer, ''), from_kind, to_peer, kind,"
 			       " dead_at IS NOT NULL, coalesce((SELECT transport FROM delivery"
-			       " WHERE message_id = id ORDER BY n DESC LIMIT 1), '')"
+			       " WHERE message_id = id ORDER BY n DESC LIMIT 1), ''), hops"
 			       " FROM message WHERE id = ?",
 			       "s", id);
 	if (!query_next(&q))
 		return false;
-	*ret = (struct rung){
-		.seq = query_int(&q, 0), .step = step_of(query_text(&q, 1)), .dead = query_int(&q, 6) != 0};
+	*ret = (struct rung){.seq = query_int(&q, 0),
+			     .step = step_of(query_text(&q, 1)),
+			     .dead = query_int(&q, 6) != 0,
+			     .hops = query_int(&q, 8)};
 	(void)snprintf(ret->from_peer, sizeof(ret->from_peer), "%s", query_text(&q, 2));
 	(void)snprintf(ret->from_kind, sizeof(ret->from_kind), "%s", query_text(&q, 3));
 	(void)snprintf(ret->to_peer, sizeof(ret->to_peer), "%s", query_text(&q, 4));
@@ -319,6 +353,9 @@ static int climb(struct store *s, const char *id, enum message_step to, const ch
 		"UPDATE message SET step = ?1, shown = max(shown + ?2, 0), dead_at = NULL, dead_reason = NULL"
 		" WHERE id = ?3",
 		"sis", steps[to], showings(&m, to, known), id);
+	/* What a wait takes goes on with the turn that asked, and sets nobody off. */
+	if ((to == STEP_SUBMITTED || to == STEP_CONSUMED) && (!transport || strcmp(transport, "wait") != 0))
+		governor_read(s, m.to_peer, m.hops);
 	if (to == STEP_CONSUMED)
 		tell_step(s, "message.consumed", id, &m, transport);
 	else if (to == STEP_SUBMITTED && !message_pulls(transport))

@@ -22,6 +22,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "mesh/governor.h"
 #include "mesh/identity.h"
 #include "mesh/limits.h"
 #include "mesh/peer.h"
@@ -60,19 +61,26 @@ struct message_new {
 	enum message_kind kind;
 	const char *id; /* NULL: a fresh one */
 	const struct caller *from;
-	const char *to;	   /* peer_id */
-	const char *text;  /* checked by the caller */
-	const char *about; /* the ask or message that it is about, or NULL */
+	const char *to;		       /* peer_id */
+	const char *text;	       /* checked by the caller */
+	const char *about;	       /* the ask or message that it is about, or NULL */
+	const struct verdict *verdict; /* the governor's, or NULL: it is not governed */
+	unsigned flags;		       /* message_flags */
+};
+
+enum message_flags {
+	MESSAGE_RECEIPT = 1 << 0, /* opens no turn: it comes along with the next one (D10) */
+	MESSAGE_FYI = 1 << 1,	  /* the same, while its recipient is marked do-not-disturb */
 };
 
 /* Stores a message, within the recipient's limits (D7: see queue.h), and wakes the recipient. Who may be
- * written to is settled before (route_resolve, peer_takes_input). ERR_TOO_LARGE: the queue is full of asks.
- */
+ * written to is settled before (route_resolve, peer_takes_input). One that the verdict holds is stored and
+ * wakes nobody. ERR_TOO_LARGE: the queue is full of asks. */
 int message_store(struct store *s, const struct mesh_limits *limits, const struct message_new *m,
 		  char ret_id[ID_SIZE], struct error *err) _warn_unused_;
 
-/* Fire and forget. `ret` is a new reference: {"message_id","to","step"}. ERR_INVALID, ERR_TOO_LARGE,
- * ERR_REFUSED (R4), ERR_NOT_FOUND. */
+/* Fire and forget. `ret` is a new reference: {"message_id","to","step"}, with "held" and "reason" when the
+ * governor holds it. ERR_INVALID, ERR_TOO_LARGE, ERR_REFUSED (R4), ERR_NOT_FOUND. */
 int message_notify(struct store *s, const struct mesh_limits *limits, const struct caller *from,
 		   const char *to, const char *text, json_t **ret, struct error *err) _warn_unused_;
 /* To all live peers of the circle (NULL: the sender's) but the sender and the surfaces. One recipient's full

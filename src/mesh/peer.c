@@ -395,8 +395,11 @@ int peer_set_turn_state(struct store *s, const char *peer_id, enum turn_state st
 	autofree char *before =
 		db_text(s, "SELECT turn_state FROM peer WHERE peer_id = ?", "s", peer.peer_id);
 	const char *after = turn_state_name(state);
-	(void)db_run(s, "UPDATE peer SET turn_state = ?, last_seen = ? WHERE peer_id = ?", "sis", after,
-		     store_now(s), peer_id);
+	(void)db_run(s,
+		     "UPDATE peer SET turn_state = ?1, last_seen = ?2, hops = CASE WHEN ?1 IS 'idle' THEN 0 "
+		     "ELSE hops"
+		     " END WHERE peer_id = ?3",
+		     "sis", after, store_now(s), peer_id);
 	if (before == after || (before && after && strcmp(before, after) == 0))
 		return 0;
 	json_t *data = json_object();

@@ -109,7 +109,11 @@ static void tell_sender(struct store *s, const struct mesh_limits *limits, const
 		xasprintf("Your %s %s to %s was not delivered: %s. `coppice inbox --dead` shows it,"
 			  " `coppice dead retry %s` sends it again.",
 			  letter->kind, id, to.name, reason, id);
-	struct message_new m = {.kind = MESSAGE_SYSTEM, .to = letter->from_peer, .text = text, .about = id};
+	struct message_new m = {.kind = MESSAGE_SYSTEM,
+				.to = letter->from_peer,
+				.text = text,
+				.about = id,
+				.flags = MESSAGE_RECEIPT};
 	int r = message_store(s, limits, &m, notice_id, NULL);
 	assert(r == 0); /* system messages are always let in */
 	(void)r;
@@ -172,6 +176,7 @@ int queue_peer_gone(struct store *s, const struct mesh_limits *limits, const cha
 		    const char *reason)
 {
 	int n = 0;
+	governor_peer_gone(s, peer_id);
 	for (int batch = EXPIRE_BATCH; batch == EXPIRE_BATCH && !store_failed(s); n += batch)
 		batch = bury_batch(s, limits, peer_id, INT64_MAX, reason);
 	timer_clear(s, timer_kind, peer_id);
@@ -182,18 +187,32 @@ json_t *dead_list(struct store *s, const char *peer_id)
 {
 	json_t *messages = json_array();
 	autoquery q = db_query(s,
-			       "SELECT id, dead_at, dead_reason FROM message WHERE dead_at IS NOT NULL"
-			       " AND dead_reason <> 'dropped'"
-			       " AND (?1 IS NULL OR from_peer = ?1 OR to_peer = ?1)"
+			       "SELECT id, dead_at, dead_reason, held FROM message WHERE dead_at IS NOT NULL"
+			       " AND dead_reason <> 'dropped' AND (?1 IS NULL OR from_peer = ?1 OR (to_peer ="
+			       " ?1 AND held IS NULL))"
 			       " ORDER BY dead_at DESC, seq DESC LIMIT ?2",
 			       "si", peer_id, (int64_t)DEAD_LIST_MAX);
 	while (query_next(&q)) {
 		json_t *message = message_to_json(s, query_text(&q, 0));
 		json_set_time(message, "dead_at", query_int(&q, 1));
 		json_set_str(message, "reason", query_text(&q, 2));
+		json_set_str(message, "held", query_text(&q, 3));
 		json_array_append_new(messages, message);
 	}
 	return json_pack("{s:o}", "messages", messages);
+}
+
+/* What the governor holds goes on by the word of those who lead; its sender may take it back. */
+static int may_decide(const struct caller *by, const char *id, const struct letter *letter, bool sender_too,
+		      struct error *err)
+{
+	bool own = by->peer_id[0] && strcmp(letter->from_peer, by->peer_id) == 0;
+	if (by->kind == CALLER_HUMAN || by->kind == CALLER_SERVICE || by->role == ROLE_ORCHESTRATOR ||
+	    (own && sender_too))
+		return 0;
+	return error_hint(err,
+			  error_set(err, ERR_FORBIDDEN, "%s is held, and not yours to let go or drop", id),
+			  "an orchestrator or a person decides; see: coppice inbox --dead");
 }
 
 /* A dead letter that `by` may touch; the recipient only where `recipient_too`. */
@@ -206,6 +225,8 @@ static int dead_find(struct store *s, const struct caller *by, const char *id, b
 	    !letter_find(s, id, ret))
 		return error_hint(err, error_set(err, ERR_NOT_FOUND, "there is no such dead letter"),
 				  "`coppice inbox --dead` lists them");
+	if (governor_holds(s, id))
+		return may_decide(by, id, ret, recipient_too, err);
 	bool own = by->peer_id[0] && (strcmp(ret->from_peer, by->peer_id) == 0 ||
 				      (recipient_too && strcmp(ret->to_peer, by->peer_id) == 0));
 	if (own || by->kind == CALLER_HUMAN)
@@ -221,31 +242,48 @@ int dead_retry(struct store *s, const struct mesh_limits *limits, const struct c
 	int r = dead_find(s, by, id, false, &letter, err);
 	if (r)
 		return r;
-	if (strcmp(letter.kind, "ask") == 0)
+	bool held = governor_holds(s, id), ask = strcmp(letter.kind, "ask") == 0;
+	if (ask && !held)
 		return error_hint(err, error_set(err, ERR_CONFLICT, "the ask %s has ended", id), "ask again");
 	if (!peer_find(s, letter.to_peer, &to))
 		return error_set(err, ERR_NOT_FOUND, "its recipient is not known");
 	r = peer_takes_input(s, &to, limits->queue_age, err);
 	if (!r)
-		r = queue_admit(s, limits, letter.to_peer, MESSAGE_NOTIFY, err);
+		r = queue_admit(s, limits, letter.to_peer, ask ? MESSAGE_ASK : MESSAGE_NOTIFY, err);
 	if (r)
 		return r;
+	if (governor_let_go(s, id, by)) {
+		queue_arm(s, limits, letter.to_peer);
+		return 0;
+	}
 	(void)db_run(s,
 		     "UPDATE message SET dead_at = NULL, dead_reason = NULL, step = 'stored', at = ?"
 		     " WHERE id = ?",
 		     "is", store_now(s), id);
 	message_record(s, id, "stored", NULL, "retried");
 	queue_arm(s, limits, letter.to_peer);
-	store_wake(s, letter.to_peer);
+	event_emit(s, "message.waits", letter.to_peer, NULL, json_pack("{s:s}", "id", id));
 	return 0;
 }
 
-int dead_drop(struct store *s, const struct caller *by, const char *id, struct error *err)
+/* Its sender is told, of an ask by its end. */
+static void drop_held(struct store *s, const struct mesh_limits *limits, const char *id,
+		      const struct caller *by, const struct letter *letter)
+{
+	autofree char *why = xasprintf("dropped by %s", by->name);
+	governor_forget(s, id);
+	(void)queue_bury(s, limits, id, why, strcmp(letter->from_peer, by->peer_id) != 0);
+}
+
+int dead_drop(struct store *s, const struct mesh_limits *limits, const struct caller *by, const char *id,
+	      struct error *err)
 {
 	struct letter letter;
 	int r = dead_find(s, by, id, true, &letter, err);
 	if (r)
 		return r;
+	if (governor_holds(s, id))
+		drop_held(s, limits, id, by, &letter);
 	(void)db_run(s, "UPDATE message SET dead_reason = 'dropped' WHERE id = ?", "s", id);
 	message_record(s, id, "dead", NULL, "dropped");
 	return 0;

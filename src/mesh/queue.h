@@ -35,14 +35,18 @@ int queue_expire(struct store *s, const struct mesh_limits *limits, const char *
 int queue_peer_gone(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		    const char *reason);
 
-/* {"messages":[… the inbox's shape with "reason" and "dead_at"]}, newest first, of or for `peer_id` (NULL:
- * all). */
+/* {"messages":[… the inbox's shape with "reason", "dead_at" and "held"]}, newest first, of or for `peer_id`
+ * (NULL: all). "held" is the limit (hold_name) of what the governor holds, which is no dead letter yet and is
+ * not listed for its recipient; else null. */
 json_t *dead_list(struct store *s, const char *peer_id);
-/* Puts a dead letter back into the queue, its age counted anew. ERR_NOT_FOUND; ERR_CONFLICT (its ask has
- * ended); ERR_REFUSED (R4). `by` must be its sender or the human: ERR_FORBIDDEN. */
+/* Puts a dead letter back into the queue, its age counted anew; what is held goes on by this, also an ask.
+ * ERR_NOT_FOUND; ERR_CONFLICT (its ask has ended); ERR_REFUSED (R4); ERR_TOO_LARGE. ERR_FORBIDDEN: `by` must
+ * be its sender or the human, of what is held an orchestrator, a service or the human. */
 int dead_retry(struct store *s, const struct mesh_limits *limits, const struct caller *by, const char *id,
 	       struct error *err) _warn_unused_;
-/* Takes it off the list; its trace stays. Sender, recipient or human. */
-int dead_drop(struct store *s, const struct caller *by, const char *id, struct error *err) _warn_unused_;
+/* Takes it off the list; its trace stays. Sender, recipient or human; of what is held, its sender or who may
+ * let it go: its ask ends as undeliverable, and whoever else sent it is told. */
+int dead_drop(struct store *s, const struct mesh_limits *limits, const struct caller *by, const char *id,
+	      struct error *err) _warn_unused_;
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "mesh/ask.h"
 #include "mesh/deliver.h"
+#include "mesh/governor.h"
 #include "mesh/peer.h"
 #include "mesh/queue.h"
 #include "store/timer.h"
@@ -68,13 +69,19 @@ static void on_ask_expire(struct store *s, const struct mesh_limits *limits, con
 	(void)ask_expire(s, limits, e->subject);
 }
 
+static void on_governor_due(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	governor_due(s, limits, e->subject);
+}
+
 static const struct {
 	const char *kind;
 	void (*run)(struct store *s, const struct mesh_limits *limits, const struct event *e);
 } reactions[] = {
-	{"peer.offline", on_peer_offline},     {"peer.gone", on_peer_gone},
-	{"message.expire", on_message_expire}, {"message.dead", on_message_dead},
-	{"ask.expire", on_ask_expire},	       {"transport.settle", on_transport_settle},
+	{"peer.offline", on_peer_offline},	   {"peer.gone", on_peer_gone},
+	{"message.expire", on_message_expire},	   {"message.dead", on_message_dead},
+	{"governor.due", on_governor_due},	   {"ask.expire", on_ask_expire},
+	{"transport.settle", on_transport_settle},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

@@ -5,6 +5,7 @@
  *	                   dead letters (D7)
  *	peer.gone          (timer) that time is over
  *	message.expire     (timer) waiting messages that are too old become dead letters
+ *	governor.due       (timer) messages that a rate held go on, as far as it allows
  *	message.dead       the ask that the message carried ends as undeliverable
  *	ask.expire         (timer) the ask ends as expired */
 #ifndef MESH_REACT_H

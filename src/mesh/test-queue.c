@@ -219,10 +219,10 @@ static void test_dead_letters_are_retried_or_dropped(void **state)
 	is_dead(w, id, NULL);
 	world_pass(w, 1);
 	is_dead(w, id, "expired");
-	assert_int_equal(dead_drop(w->s, &human, second, NULL), 0);
-	assert_int_equal(dead_drop(w->s, &p.from_b, second, NULL), ERR_NOT_FOUND);
-	assert_int_equal(dead_drop(w->s, &p.from_b, id, NULL), 0);
-	assert_int_equal(dead_drop(w->s, &p.from_a, asked, NULL), 0);
+	assert_int_equal(dead_drop(w->s, &w->limits, &human, second, NULL), 0);
+	assert_int_equal(dead_drop(w->s, &w->limits, &p.from_b, second, NULL), ERR_NOT_FOUND);
+	assert_int_equal(dead_drop(w->s, &w->limits, &p.from_b, id, NULL), 0);
+	assert_int_equal(dead_drop(w->s, &w->limits, &p.from_a, asked, NULL), 0);
 	autofree char *list = dead(w, NULL); /* of the notices, which nobody read either */
 	assert_null(strstr(list, id));
 	assert_null(strstr(list, second));

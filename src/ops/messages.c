@@ -44,7 +44,7 @@ const struct op op_ask = {
 			{"expires_seconds", OP_NUMBER, OP_UNLISTED, "after so long it ends as expired",
 			 31536000, 1},
 			{0}},
-	.result = "{\"correlation_id\",\"to\",\"step\"}",
+	.result = "{\"correlation_id\",\"to\",\"step\",\"held\",\"reason\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
 	.tools = TOOL_WORKER,
@@ -71,7 +71,7 @@ const struct op op_wait_on_ack = {
 					    {"timeout_seconds", OP_NUMBER, 0, "at most so long",
 					     WAIT_SLICE_SECONDS, 0},
 					    {0}},
-	.result = "{\"correlation_id\",\"state\",\"outcome\",\"reply\"}",
+	.result = "{\"correlation_id\",\"state\",\"outcome\",\"reply\",\"held\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES | OP_WAITS | OP_SETTLES,
 	.tools = TOOL_WORKER,
@@ -195,7 +195,7 @@ const struct op op_notify_peer = {
 			TEXT_PARAM("message", OP_REQUIRED, "the text"),
 			{"circle", OP_TEXT, 0, "the circle in which the name is looked up", 64, 0},
 			{0}},
-	.result = "{\"message_id\",\"to\",\"step\"}",
+	.result = "{\"message_id\",\"to\",\"step\",\"held\",\"reason\"}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES,
 	.tools = TOOL_WORKER,
@@ -214,7 +214,7 @@ const struct op op_broadcast = {
 	.params = (const struct op_param[]){TEXT_PARAM("message", OP_REQUIRED, "the text"),
 					    {"circle", OP_TEXT, 0, "another circle than your own", 64, 0},
 					    {0}},
-	.result = "{\"messages\":[{\"message_id\",\"to\",\"step\"}],\"refused\":[…]}",
+	.result = "{\"messages\":[{\"message_id\",\"to\",\"step\",\"held\",\"reason\"}],\"refused\":[…]}",
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES,
 	.tools = TOOL_ORCHESTRATOR,
@@ -227,7 +227,8 @@ static int handle_inbox(struct op_call *call, json_t **ret, struct error *err)
 		return error_set(err, ERR_FORBIDDEN, "nobody is known to be calling, so there is no inbox");
 	const char *peer = call->caller->peer_id;
 	if (json_bool(call->params, "dead", false)) {
-		*ret = dead_list(call->store, call->caller->kind == CALLER_PEER ? peer : NULL);
+		bool own = call->caller->kind == CALLER_PEER && call->caller->role != ROLE_ORCHESTRATOR;
+		*ret = dead_list(call->store, own ? peer : NULL);
 		return 0;
 	}
 	int max = (int)json_int(call->params, "max", INBOX_TAKE_MAX);
@@ -320,7 +321,7 @@ static int handle_dead_retry(struct op_call *call, json_t **ret, struct error *e
 
 const struct op op_dead_retry = {
 	.name = "dead_retry",
-	.summary = "Put a dead letter back into its recipient's queue.",
+	.summary = "Put a dead letter back into its recipient's queue, or let a held message go.",
 	.params = (const struct op_param[]){{"id", OP_TEXT, OP_REQUIRED, "the message", 64, 0}, {0}},
 	.result = "{\"id\",\"kind\",\"from\",\"to\",\"text\",\"at\",\"step\"}",
 	.who = BY_KNOWN,
@@ -330,7 +331,7 @@ const struct op op_dead_retry = {
 
 static int handle_dead_drop(struct op_call *call, json_t **ret, struct error *err)
 {
-	int code = dead_drop(call->store, call->caller, op_text(call, "id"), err);
+	int code = dead_drop(call->store, LIMITS(call), call->caller, op_text(call, "id"), err);
 	if (!code)
 		*ret = json_object();
 	return code;
@@ -338,7 +339,7 @@ static int handle_dead_drop(struct op_call *call, json_t **ret, struct error *er
 
 const struct op op_dead_drop = {
 	.name = "dead_drop",
-	.summary = "Take a dead letter off the list; its trace stays.",
+	.summary = "Take a dead letter, or what is held, off the list; its trace stays.",
 	.params = (const struct op_param[]){{"id", OP_TEXT, OP_REQUIRED, "the message", 64, 0}, {0}},
 	.result = "{}",
 	.who = BY_KNOWN,

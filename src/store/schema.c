@@ -201,4 +201,23 @@ static const char sessions[] =
 	"ALTER TABLE spawn ADD COLUMN failure TEXT;"
 	"ALTER TABLE spawn ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;";
 
-const char *const schema_migrations[] = {initial, sessions, NULL};
+static const char governor[] =
+	/* how many messages the peer is from a person's word in the turn that it is in (D11) */
+	"ALTER TABLE peer ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE message ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;"
+	/* of what the governor counts: the sender's circle, and the how manieth of that circle it is; the
+	   limit by which it is held, dead_at being since when: what is held is no dead letter, and out of the
+	   queue like one */
+	"ALTER TABLE message ADD COLUMN circle TEXT;"
+	"ALTER TABLE message ADD COLUMN nth INTEGER;"
+	"ALTER TABLE message ADD COLUMN held TEXT;"
+	"CREATE INDEX message_pair ON message(from_peer, to_peer, at, nth) WHERE nth IS NOT NULL;"
+	"CREATE INDEX message_circle ON message(circle, nth, at) WHERE nth IS NOT NULL;"
+	"CREATE INDEX message_held ON message(to_peer, from_peer, held, seq) WHERE held IS NOT NULL;"
+	/* of what was told already */
+	"CREATE TABLE governor_told (scope TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	/* whether it opens no turn (D10): 0 it does, 1 it never does, 2 it does not while its recipient is
+	   marked */
+	"ALTER TABLE message ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0;";
+
+const char *const schema_migrations[] = {initial, sessions, governor, NULL};

@@ -15,6 +15,7 @@
 #include "store/answer.h"
 #include "store/event.h"
 #include "store/outbox.h"
+#include "store/schema.h"
 #include "store/store.h"
 #include "store/timer.h"
 
@@ -213,6 +214,54 @@ static void test_X3_newer_database_is_refused(void **state)
 	assert_non_null(err.hint);
 }
 
+/* What a database of any version may hold. */
+static const char old_rows[] =
+	"INSERT INTO peer (peer_id, name, circle, role, backend, status, live, created_at, last_seen) VALUES"
+	" ('peer-1', 'b', 'default', 'agent', 'script', 'online', 1, 1, 1);"
+	"INSERT INTO message (id, kind, from_kind, from_name, to_peer, text, step, at) VALUES"
+	" ('msg-1', 'notify', 'human', 'human', 'peer-1', 'kept', 'stored', 1);";
+
+static void make_old(const char *path, int version)
+{
+	sqlite3 *db = NULL;
+	char pragma[64];
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	for (int i = 0; i < version; i++)
+		assert_int_equal(sqlite3_exec(db, schema_migrations[i], NULL, NULL, NULL), SQLITE_OK);
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", version);
+	assert_int_equal(sqlite3_exec(db, pragma, NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, old_rows, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void test_X3_every_older_database_is_migrated_after_a_backup(void **state)
+{
+	struct fixture *f = *state;
+	for (int version = 1; schema_migrations[version]; version++) {
+		autofree char *path = xasprintf("%s-%d", f->path, version);
+		autofree char *backup = xasprintf("%s.v%d.bak", path, version);
+		make_old(path, version);
+		struct store *s = open_at(path);
+		assert_non_null(s);
+		assert_int_equal(access(backup, F_OK), 0);
+		begin(s);
+		assert_int_equal(
+			db_int(s, -1,
+			       "SELECT count(*) FROM message WHERE text = 'kept' AND hops = 0 AND held IS"
+			       " NULL AND circle IS NULL AND quiet = 0",
+			       ""),
+			1);
+		commit(s);
+		store_close(s);
+		static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+		for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+			autofree char *file = xasprintf("%s%s", path, suffixes[i]);
+			(void)unlink(file);
+		}
+		(void)unlink(backup);
+	}
+}
+
 static void test_S6_database_is_private(void **state)
 {
 	struct fixture *f = *state;
@@ -232,6 +281,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_timers_fire_once_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_D2_a_kept_answer_is_given_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_X3_newer_database_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_X3_every_older_database_is_migrated_after_a_backup,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S6_database_is_private, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

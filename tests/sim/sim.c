@@ -388,6 +388,7 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 				.data = m,
 				.socket = "/sim/socket"};
 	m->core.limits.queue_length = 12; /* so that queues overflow */
+	m->core.limits.hops = m->core.limits.pair_per_minute = m->core.limits.circle_per_hour = 100000;
 	m->model = model_new();
 	list_init(&m->ready);
 	list_init(&m->parked);
