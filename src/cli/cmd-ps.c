@@ -20,13 +20,15 @@ static const char *show_status(const json_t *row, char *buf, size_t size)
 					       {"awaiting_input", "asks you"},
 					       {"pending_first_turn", "starting"}};
 	const char *status = json_str(row, "status"), *turn = json_str(row, "turn_state");
-	(void)buf, (void)size;
 	if (!status || !turn || strcmp(status, "offline") == 0)
 		return status ? status : "";
 	for (size_t i = 0; i < ARRAY_SIZE(shown); i++)
 		if (strcmp(turn, shown[i][0]) == 0)
-			return shown[i][1];
-	return status;
+			status = shown[i][1];
+	if (!json_bool(row, "quiet", false))
+		return status;
+	(void)snprintf(buf, size, "%s, quiet", status);
+	return buf;
 }
 
 /* What a person should know of it first. */

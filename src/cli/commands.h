@@ -20,6 +20,7 @@
 	X(whoami)                                                                                            \
 	X(describe)                                                                                          \
 	X(role)                                                                                              \
+	X(quiet)                                                                                             \
 	X(ask)                                                                                               \
 	X(ack)                                                                                               \
 	X(answer_entry)                                                                                      \

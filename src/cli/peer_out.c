@@ -20,4 +20,6 @@ void peer_print(const json_t *peer)
 		out_text(stdout, value, false);
 		(void)putchar('\n');
 	}
+	if (json_bool(peer, "quiet", false))
+		out_say("%-12s %s\n", "quiet", "no notify wakes it");
 }

@@ -82,6 +82,8 @@ static const struct reaction {
 	{"message.stored", wake_on_event},
 	{"message.waits", wake_on_event},
 	{"peer.turn", wake_on_event},
+	{"peer.quiet", handover_on_event},
+	{"peer.quiet", wake_on_event},
 	{"transport.detached", wake_on_event},
 	{"wake.due", wake_on_due},
 	{"peer.offline", on_peer_offline},

@@ -59,12 +59,13 @@ static size_t room_of(struct core *core, const struct peer_ref *peer)
 
 /* What hooks have to carry, as there is no native way: as much as has room, and one message at least. The
  * rest comes at the next boundary. */
-static void add_pulled(struct core *core, const struct peer_ref *peer, struct strbuf *out)
+static void add_pulled(struct core *core, const struct peer_ref *peer, enum deliver_moment moment,
+		       struct strbuf *out)
 {
 	size_t room = room_of(core, peer), longest = 0;
 	for (int n = 0; n < PULL_MAX && (n == 0 || out->len + longest < room); n++) {
 		size_t before = out->len;
-		json_auto_t *messages = deliver_pull(core->store, peer->peer_id, 1);
+		json_auto_t *messages = deliver_pull(core->store, peer->peer_id, 1, moment);
 		if (json_array_size(messages) == 0)
 			return;
 		add_messages(out, messages);
@@ -94,7 +95,7 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 	/* Those that were read before: what comes with this very prompt need not be recalled. */
 	brief_open_asks(core->store, peer->peer_id, 0, context);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
-	add_pulled(core, peer, context);
+	add_pulled(core, peer, DELIVER_IN_TURN, context);
 }
 
 static void on_tool_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
@@ -102,7 +103,7 @@ static void on_tool_end(struct core *core, const struct peer_ref *peer, const st
 {
 	(void)e;
 	(void)carry_on;
-	add_pulled(core, peer, context);
+	add_pulled(core, peer, DELIVER_IN_TURN, context);
 }
 
 /* The turn's end. What waits is read in the same turn; else each open ask, and a job that nobody has ended,
@@ -112,7 +113,7 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 {
 	(void)context;
 	deliver_settle(core->store, peer->peer_id, "the turn ended, and it was not seen to be read");
-	add_pulled(core, peer, carry_on);
+	add_pulled(core, peer, DELIVER_TURN_ENDS, carry_on);
 	if (carry_on->len || e->continued)
 		return;
 	brief_open_asks(core->store, peer->peer_id, BRIEF_ONCE, carry_on);

@@ -29,15 +29,16 @@ void wake_note_pane(struct store *s, const char *peer_id, const json_t *pane)
 		     "js", kept, peer_id);
 }
 
-/* When the newest message that waits untaken for the peer was stored; 0 when there is none, when it is not
- * idle, or when something else will carry it. */
+/* When the newest message that waits untaken for the peer, and may open a turn, was stored; 0 when there is
+ * none, when it is not idle, or when something else will carry it. */
 static usec_t waits_since(struct store *s, const char *peer_id)
 {
 	return db_int(s, 0,
 		      "SELECT max(message.at) FROM peer JOIN message ON message.to_peer = peer.peer_id WHERE"
 		      " peer.peer_id = ?1 AND peer.status = 'online' AND peer.hooked = 1 AND peer.turn_state "
 		      "= 'idle'"
-		      " AND message.step = 'stored' AND message.dead_at IS NULL"
+		      " AND message.step = 'stored' AND message.dead_at IS NULL AND NOT (message.quiet = 1 OR"
+		      " (message.quiet = 2 AND peer.do_not_disturb = 1))"
 		      " AND NOT EXISTS (SELECT 1 FROM transport WHERE transport.peer_id = ?1)",
 		      "s", peer_id);
 }

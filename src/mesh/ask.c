@@ -94,8 +94,14 @@ static void tell_asker(struct store *s, const struct mesh_limits *limits, const 
 	autofree char *told = !end->reply_text ? xstrdup(text)
 			      : text	       ? xasprintf("%s: %s", end->reply_text, text)
 					       : xstrdup(end->reply_text);
-	struct message_new m = {
-		.kind = MESSAGE_REPLY, .from = by, .to = ask->from_peer, .text = told, .about = ask->id};
+	/* D10: a bare ack says that it was received; its asker learns it with its next turn, or by waiting.
+	 */
+	struct message_new m = {.kind = MESSAGE_REPLY,
+				.from = by,
+				.to = ask->from_peer,
+				.text = told,
+				.about = ask->id,
+				.flags = end == &ends[ASK_ACK] ? MESSAGE_RECEIPT : 0};
 	int r = message_store(s, limits, &m, id, NULL);
 	assert(r == 0); /* replies are always let in */
 	(void)r;

@@ -75,13 +75,15 @@ static json_t *rendered(const json_t *messages)
 }
 
 /* What waits, handed to `transport`: the first prompt alone, if it has to be handed over anew. */
-static json_t *offered(struct store *s, const char *peer_id, int max, const char *transport)
+static json_t *offered(struct store *s, const char *peer_id, int max, const char *transport,
+		       enum inbox_what what)
 {
 	struct first_prompt first;
 	first_prompt_find(s, peer_id, &first);
 	if (!first.id[0])
-		return inbox_offer(s, peer_id, max, transport);
-	json_t *only = json_array(), *message = first.stored ? message_to_json(s, first.id) : NULL;
+		return inbox_offer(s, peer_id, max, transport, what);
+	bool now = first.stored && what != INBOX_QUIET;
+	json_t *only = json_array(), *message = now ? message_to_json(s, first.id) : NULL;
 	if (message && message_offer(s, first.id, transport, NULL, NULL) == 0)
 		json_array_append(only, message);
 	json_decref(message);
@@ -92,15 +94,19 @@ json_t *deliver_take(struct store *s, const char *peer_id, const struct transpor
 {
 	if (!transport_is_best(s, peer_id, kind))
 		return json_array();
-	json_auto_t *messages = offered(s, peer_id, max, kind->name);
+	json_auto_t *messages = offered(s, peer_id, max, kind->name, INBOX_OPENS);
 	return rendered(messages);
 }
 
-json_t *deliver_pull(struct store *s, const char *peer_id, int max)
+json_t *deliver_pull(struct store *s, const char *peer_id, int max, enum deliver_moment moment)
 {
-	if (transport_any_native(s, peer_id))
+	bool native = transport_any_native(s, peer_id), ends = moment == DELIVER_TURN_ENDS;
+	if (native && ends)
 		return json_array();
-	json_auto_t *messages = offered(s, peer_id, max, "hook");
+	json_auto_t *messages = offered(s, peer_id, max, "hook",
+					native ? INBOX_QUIET
+					: ends ? INBOX_OPENS
+					       : INBOX_ALL);
 	if (json_array_size(messages))
 		timer_set(s, "transport.settle", peer_id, store_now(s) + HOOK_SETTLES);
 	return rendered(messages);

@@ -23,7 +23,7 @@
 
 /* Takes what waits for the peer, at most `max` messages: [{"id","kind","from","from_name","text"}], `text` as
  * the model is to read it (render.h); a new reference. Empty while a better way is open, and while the peer's
- * first prompt has not settled (D8). */
+ * first prompt has not settled (D8). What opens no turn (D10) comes along with what does. */
 json_t *deliver_take(struct store *s, const char *peer_id, const struct transport_kind *kind, int max);
 
 enum deliver_outcome { DELIVER_SUBMITTED, DELIVER_HELD, DELIVER_RETURNED, DELIVER_CONSUMED };
@@ -40,9 +40,15 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 /* Messages whose elements stood in a prompt of this peer's: consumed, those that are its own and were handed
  * over. `ids`: strings. */
 void deliver_shown(struct store *s, const char *peer_id, const json_t *ids, const char *transport);
+enum deliver_moment {
+	DELIVER_IN_TURN,   /* what it is given is read in this turn */
+	DELIVER_TURN_ENDS, /* what it is given makes the turn go on */
+};
+
 /* Fetches for a hook what waits: the same array, offered to "hook", which reports "submitted" when it has
- * passed it on to its runtime. Empty while a native way is open. */
-json_t *deliver_pull(struct store *s, const char *peer_id, int max);
+ * passed it on to its runtime. While a native way is open only what that way does not take, because it opens
+ * no turn: it comes along with this one (D10). */
+json_t *deliver_pull(struct store *s, const char *peer_id, int max, enum deliver_moment moment);
 /* A later hook of the session called: what hooks have passed on before was read. */
 void deliver_confirm_pulled(struct store *s, const char *peer_id);
 /* No earlier hook runs any more: what they got and were not heard to pass on waits again. A hook that is

@@ -28,11 +28,14 @@ enum take {
 
 /* The current row (columns as in pick) to `by`, a transport that hands over, or to a pull (NULL). What a pull
  * took and nobody confirmed is free for another pull: its proof was lost (D2). */
-static enum take how_taken(const struct query *q, const char *by)
+static enum take how_taken(const struct query *q, const char *by, enum inbox_what what)
 {
 	const char *step = query_text(q, 1), *transport = query_text(q, 4);
+	bool rests = query_int(q, 5) && by && (!message_pulls(by) || what == INBOX_QUIET);
+	if (what == INBOX_QUIET && !query_int(q, 6))
+		return TAKE_HELD; /* another way's */
 	if (strcmp(step, "stored") == 0)
-		return by && !message_pulls(by) && query_int(q, 5) ? TAKE_HELD : TAKE_FREE;
+		return rests ? TAKE_HELD : TAKE_FREE;
 	if (by && transport && strcmp(transport, by) == 0)
 		return TAKE_OWN;
 	if (by && !message_pulls(by))
@@ -41,36 +44,42 @@ static enum take how_taken(const struct query *q, const char *by)
 }
 
 /* The ids of the oldest messages that can be taken, at most `max`. */
-static json_t *pick(struct store *s, const char *peer_id, int max, const char *by)
+static json_t *pick(struct store *s, const char *peer_id, int max, const char *by, enum inbox_what what)
 {
 	json_t *ids = json_array();
 	json_auto_t *held_up = json_object(); /* senders */
+	bool opens = what != INBOX_OPENS;
 	/* A5: an asker at work may be about to wait for its reply, which is then taken there. */
 	autoquery q = db_query(
 		s,
 		"SELECT id, step, from_peer, from_kind, (SELECT transport FROM delivery"
 		" WHERE message_id = id ORDER BY n DESC LIMIT 1), kind = 'reply' AND at > ? AND EXISTS"
-		" (SELECT 1 FROM peer WHERE peer_id = to_peer AND turn_state = 'working') FROM message"
-		" WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
+		" (SELECT 1 FROM peer WHERE peer_id = to_peer AND turn_state = 'working'), " MESSAGE_QUIET
+		" FROM message WHERE to_peer = ? AND " MESSAGE_WAITING " ORDER BY seq LIMIT ?",
 		"isi", store_now(s) - REPLY_RESTS, peer_id, (int64_t)SCAN_MAX);
-	while ((int)json_array_size(ids) < max && query_next(&q)) {
+	while (((int)json_array_size(ids) < max || !opens) && query_next(&q)) {
 		const char *from = query_text(&q, 2);
 		const char *sender = from ? from : query_text(&q, 3);
 		if (json_object_get(held_up, sender))
 			continue;
-		enum take how = how_taken(&q, by);
-		if (how == TAKE_FREE)
-			json_array_append_new(ids, json_string(query_text(&q, 0)));
-		else if (how == TAKE_HELD)
+		enum take how = how_taken(&q, by, what);
+		if (how == TAKE_HELD)
 			json_object_set_new(held_up, sender, json_true());
+		if (how != TAKE_FREE)
+			continue;
+		opens = opens || !query_int(&q, 6);
+		if ((int)json_array_size(ids) < max)
+			json_array_append_new(ids, json_string(query_text(&q, 0)));
 	}
+	if (!opens)
+		(void)json_array_clear(ids);
 	return ids;
 }
 
 static json_t *inbox_read(struct store *s, const char *peer_id, int max, const char *transport)
 {
 	int most = max > 0 && max < INBOX_TAKE_MAX ? max : INBOX_TAKE_MAX;
-	json_auto_t *ids = pick(s, peer_id, most, NULL);
+	json_auto_t *ids = pick(s, peer_id, most, NULL, INBOX_ALL);
 	json_t *messages = json_array();
 	size_t i;
 	json_t *id;
@@ -103,9 +112,10 @@ void inbox_reply_stored(struct store *s, const char *peer_id)
 		timer_set(s, reply_timer, peer_id, store_now(s) + REPLY_RESTS + USEC_PER_MSEC);
 }
 
-json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport)
+json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport,
+		    enum inbox_what what)
 {
-	json_auto_t *ids = pick(s, peer_id, max, transport);
+	json_auto_t *ids = pick(s, peer_id, max, transport, what);
 	json_t *messages = json_array();
 	size_t i;
 	json_t *id;

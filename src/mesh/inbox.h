@@ -17,10 +17,19 @@ enum { INBOX_TAKE_MAX = 50 }; /* messages in one answer */
  * "inbox", or "hook" where a hook pulls. A new reference:
  * {"messages":[{"id","kind","from","to","text","at","step","repeat"}]} in the shape of message_to_json. */
 json_t *inbox_take(struct store *s, const char *peer_id, int max, const char *transport);
-/* For a transport that pushes: takes the oldest messages that can be handed over now, at most `max`, in
- * order, and marks them offered. What it has under way already does not hold up what comes after it, for it
- * hands over in order. A new reference: an array in the same shape. */
-json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport);
+/* What opens no turn by itself (D10), receipts and notifies to a peer that is marked do-not-disturb, comes
+ * along with what does, or in a turn that is there. */
+enum inbox_what {
+	INBOX_ALL = 0,
+	INBOX_OPENS, /* nothing, unless something that opens a turn is among it */
+	INBOX_QUIET, /* only what opens none, as far as it is its turn (D3) */
+};
+
+/* For a transport that pushes, or a hook: takes the oldest messages that can be handed over now, at most
+ * `max`, in order, and marks them offered. What it has under way already does not hold up what comes after
+ * it, for it hands over in order. A new reference: an array in the same shape. */
+json_t *inbox_offer(struct store *s, const char *peer_id, int max, const char *transport,
+		    enum inbox_what what);
 /* A reply was stored: to a peer at work it is not pushed at once, for its asker may be about to wait for it
  * (A5). The timer "reply.rested", subject the peer, wakes those who push. */
 void inbox_reply_stored(struct store *s, const char *peer_id);

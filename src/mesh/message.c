@@ -153,7 +153,9 @@ int message_store(struct store *s, const struct mesh_limits *limits, const struc
 	else
 		store_new_id(s, "msg", id);
 	insert(s, m, id);
-	message_record(s, id, "stored", NULL, NULL);
+	message_record(s, id, "stored", NULL,
+		       m->flags & MESSAGE_RECEIPT ? "a receipt comes along with a turn, and opens none"
+						  : m->why);
 	memcpy(ret_id, id, ID_SIZE);
 	if (held) {
 		governor_hold(s, limits, id, m->from, m->to, m->verdict);
@@ -169,6 +171,9 @@ int message_store(struct store *s, const struct mesh_limits *limits, const struc
 	event_emit(s, "message.stored", m->to, NULL, data);
 	return 0;
 }
+
+static const char quiet_reason[] =
+	"its recipient is marked quiet: it comes along with a turn, and opens none";
 
 int message_notify(struct store *s, const struct mesh_limits *limits, const struct caller *from,
 		   const char *to, const char *text, json_t **ret, struct error *err)
@@ -189,7 +194,8 @@ int message_notify(struct store *s, const struct mesh_limits *limits, const stru
 				.to = to,
 				.text = text,
 				.verdict = &verdict,
-				.flags = MESSAGE_FYI};
+				.flags = MESSAGE_FYI,
+				.why = peer.quiet ? quiet_reason : NULL};
 	r = governor_weigh(s, limits, from, &peer, NULL, &verdict, err);
 	if (!r)
 		r = message_store(s, limits, &m, id, err);
@@ -444,6 +450,21 @@ json_t *message_to_json(struct store *s, const char *id)
 	json_set_time(json, "at", query_int(&q, 10));
 	json_object_set_new(json, "repeat", json_boolean(query_int(&q, 11) > 0));
 	return json;
+}
+
+void message_note_quiet(struct store *s, const char *peer_id)
+{
+	json_auto_t *ids = json_array();
+	autoquery q = db_query(s,
+			       "SELECT id FROM message WHERE to_peer = ? AND step = 'stored' AND quiet = 2"
+			       " AND " MESSAGE_WAITING,
+			       "s", peer_id);
+	while (query_next(&q))
+		json_array_append_new(ids, json_string(query_text(&q, 0)));
+	query_release(&q);
+	size_t i;
+	const json_t *id;
+	json_array_foreach(ids, i, id) message_record(s, json_string_value(id), "stored", NULL, quiet_reason);
 }
 
 void message_note_wake(struct store *s, const char *peer_id, const char *outcome)

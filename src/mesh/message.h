@@ -66,6 +66,7 @@ struct message_new {
 	const char *about;	       /* the ask or message that it is about, or NULL */
 	const struct verdict *verdict; /* the governor's, or NULL: it is not governed */
 	unsigned flags;		       /* message_flags */
+	const char *why;	       /* of its step in the trace: why it waits, or NULL */
 };
 
 enum message_flags {
@@ -116,6 +117,8 @@ int64_t message_waiting(struct store *s, const char *peer_id);
 /* {"id","kind","from","to","text","at","step","repeat"} and "from_kind", "from_name", "about", "outcome" (of
  * a reply's ask); a new reference, NULL if there is none. */
 json_t *message_to_json(struct store *s, const char *id);
+/* The recipient was marked do-not-disturb: the traces of the notifies that wait untaken for it say so. */
+void message_note_quiet(struct store *s, const char *peer_id);
 /* Records in the traces of all that waits untaken for the peer that its terminal was used to wake it. */
 void message_note_wake(struct store *s, const char *peer_id, const char *outcome);
 /* {"id","kind","from","to","steps":[{"step","at","transport","reason"}]}; besides the ladder's, a step

@@ -140,7 +140,7 @@ bool peer_find(struct store *s, const char *peer_id, struct peer_ref *ret)
 {
 	autoquery q = db_query(s,
 			       "SELECT peer_id, name, circle, role, live, status, epoch, offline_cause,"
-			       " offline_at FROM peer WHERE peer_id = ?",
+			       " offline_at, do_not_disturb FROM peer WHERE peer_id = ?",
 			       "s", peer_id);
 	if (!query_next(&q))
 		return false;
@@ -155,6 +155,7 @@ bool peer_find(struct store *s, const char *peer_id, struct peer_ref *ret)
 	peer.epoch = query_int(&q, 6);
 	peer.cause = peer_cause_of(query_text(&q, 7));
 	peer.offline_at = query_int(&q, 8);
+	peer.quiet = query_int(&q, 9) != 0;
 	*ret = peer;
 	return true;
 }
@@ -437,6 +438,18 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 		     "UPDATE peer SET role = coalesce(?, role), circle = coalesce(?, circle), name = ?"
 		     " WHERE peer_id = ?",
 		     "ssss", role, circle, name, peer_id);
+	return 0;
+}
+
+int peer_set_quiet(struct store *s, const char *peer_id, bool quiet, struct error *err)
+{
+	struct peer_ref peer;
+	int r = find_mortal(s, peer_id, &peer, err);
+	if (r)
+		return r;
+	if (db_run(s, "UPDATE peer SET do_not_disturb = ?1 WHERE peer_id = ?2 AND do_not_disturb <> ?1", "is",
+		   (int64_t)quiet, peer_id) > 0)
+		peer_event(s, "peer.quiet", &peer, json_pack("{s:b}", "quiet", (int)quiet));
 	return 0;
 }
 

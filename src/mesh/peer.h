@@ -17,6 +17,7 @@
  *	peer.online      {peer_id,name,circle}
  *	peer.expected    {peer_id,name,circle}
  *	peer.turn        {peer_id,from,to}
+ *	peer.quiet       {peer_id,quiet}
  *	peer.session_ended {peer_id,kind,pid,cause}                 one of its processes, perhaps not the last
  *	peer.offline     {peer_id,name,circle,cause,final} */
 #ifndef MESH_PEER_H
@@ -79,6 +80,7 @@ struct peer_ref {
 	enum role role;
 	bool live; /* holds its name: online, or expected to come */
 	bool online;
+	bool quiet; /* marked do-not-disturb (D10) */
 	int64_t epoch;
 	enum peer_cause cause; /* of its last going offline */
 	usec_t offline_at;     /* UTC, 0 while it was never offline */
@@ -171,6 +173,9 @@ int peer_set_turn_state(struct store *s, const char *peer_id, enum turn_state st
 			struct error *err) _warn_unused_;
 /* Replaces the description; ERR_TOO_LARGE, ERR_INVALID, ERR_NOT_FOUND. */
 int peer_describe(struct store *s, const char *peer_id, const char *text, struct error *err) _warn_unused_;
+/* Marks it do-not-disturb, or takes that back: what is marked no notify wakes (D10). ERR_NOT_FOUND,
+ * ERR_REFUSED (a surface: nothing wakes it). */
+int peer_set_quiet(struct store *s, const char *peer_id, bool quiet, struct error *err) _warn_unused_;
 /* Replaces role or circle by the human's or spawner's word (NULL keeps); a new circle may suffix the name. */
 int peer_assign(struct store *s, const char *peer_id, const char *role, const char *circle,
 		struct error *err) _warn_unused_;

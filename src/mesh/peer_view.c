@@ -7,7 +7,8 @@
 	"SELECT peer_id, name, circle, role, status, turn_state, backend, path, branch, description,"        \
 	" last_seen, pid, transport, live AND backend NOT IN ('script', 'surface') AND status = 'online' "   \
 	"AND hooked = 0 AND"                                                                                 \
-	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id) FROM peer "
+	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id), do_not_disturb FROM "    \
+	"peer "
 
 /* "busy" is an online peer within a turn, be it working or waiting for a permission. */
 static const char *shown_status(const char *status, const char *turn)
@@ -34,6 +35,7 @@ static json_t *row_to_json(const struct query *q)
 	bool deaf = query_int(q, 13) != 0;
 	json_set_str(json, "transport", deaf ? NULL : query_text(q, 12));
 	json_set_str(json, "note", deaf ? "restart to receive" : NULL);
+	json_object_set_new(json, "quiet", json_boolean(query_int(q, 14) != 0));
 	return json;
 }
 

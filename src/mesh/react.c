@@ -74,14 +74,21 @@ static void on_governor_due(struct store *s, const struct mesh_limits *limits, c
 	governor_due(s, limits, e->subject);
 }
 
+static void on_peer_quiet(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	(void)limits;
+	if (json_bool(e->data, "quiet", false))
+		message_note_quiet(s, e->subject);
+}
+
 static const struct {
 	const char *kind;
 	void (*run)(struct store *s, const struct mesh_limits *limits, const struct event *e);
 } reactions[] = {
-	{"peer.offline", on_peer_offline},	   {"peer.gone", on_peer_gone},
-	{"message.expire", on_message_expire},	   {"message.dead", on_message_dead},
-	{"governor.due", on_governor_due},	   {"ask.expire", on_ask_expire},
-	{"transport.settle", on_transport_settle},
+	{"peer.offline", on_peer_offline},     {"peer.gone", on_peer_gone},
+	{"message.expire", on_message_expire}, {"message.dead", on_message_dead},
+	{"peer.quiet", on_peer_quiet},	       {"governor.due", on_governor_due},
+	{"ask.expire", on_ask_expire},	       {"transport.settle", on_transport_settle},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

@@ -4,6 +4,7 @@
  *	                   has the queue's age to come back; gone for good, its messages become
  *	                   dead letters (D7)
  *	peer.gone          (timer) that time is over
+ *	peer.quiet         what waits for it untaken says in its trace why
  *	message.expire     (timer) waiting messages that are too old become dead letters
  *	governor.due       (timer) messages that a rate held go on, as far as it allows
  *	message.dead       the ask that the message carried ends as undeliverable

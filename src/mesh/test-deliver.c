@@ -1,5 +1,6 @@
 /* Tests of delivery into sessions: which way takes what, what its reports do, and what proves that it was
  * read. */
+#include "mesh/ask.h"
 #include "mesh/deliver.h"
 #include "mesh/inbox.h"
 #include "mesh/message.h"
@@ -86,7 +87,7 @@ static void test_D4_the_best_open_way_takes_and_the_others_stand_by(void **state
 	transport_attach(w->s, s.b.peer_id, INBOX);
 	autofree char *id = says(w, &s, "1");
 	assert_int_equal(taken(w, &s, REWAKE), 0);
-	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(pulled), 0);
 	assert_int_equal(taken(w, &s, INBOX), 1);
 	/* Its outcome is unknown when the way closes: nobody else takes it until that is settled. */
@@ -167,7 +168,7 @@ static void test_D6_hooks_carry_what_no_native_way_does(void **state)
 	struct world *w = *state;
 	struct scene s = scene(w);
 	autofree char *id = says(w, &s, "at the boundary");
-	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(pulled), 1);
 	assert_non_null(strstr(json_str(json_array_get(pulled, 0), "text"), "at the boundary"));
 	assert_step(w, id, "offered", true);
@@ -182,12 +183,14 @@ static void test_D1_what_an_ended_hook_kept_to_itself_was_not_read(void **state)
 	struct world *w = *state;
 	struct scene s = scene(w);
 	autofree char *id = says(w, &s, "1");
-	json_decref(deliver_pull(w->s, s.b.peer_id, 10)); /* its runtime ends the hook before it prints */
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10,
+				 DELIVER_IN_TURN)); /* its runtime ends the hook before it prints */
 	deliver_confirm_pulled(w->s, s.b.peer_id);
 	assert_step(w, id, "offered", true);
 	deliver_unheard(w->s, s.b.peer_id);
 	assert_step(w, id, "stored", true);
-	json_decref(deliver_pull(w->s, s.b.peer_id, 10)); /* and without another hook, by the clock */
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10,
+				 DELIVER_IN_TURN)); /* and without another hook, by the clock */
 	world_pass(w, 11 * USEC_PER_SEC);
 	assert_step(w, id, "stored", true);
 	assert_int_equal(world_events(w, "message.waits", s.b.peer_id), 2); /* whoever may carry it is told */
@@ -199,7 +202,7 @@ static void test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_nex
 	struct scene s = scene(w);
 	autofree char *id = says(w, &s, "1");
 	json_decref(inbox_take(w->s, s.b.peer_id, 10, "inbox"));
-	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(pulled), 1);
 	assert_step(w, id, "offered", true);
 }
@@ -244,7 +247,7 @@ static void test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has(v
 	assert_int_equal(taken(w, &s, INBOX), 1);
 	transport_detach(w->s, s.b.peer_id, INBOX, "its connection ended");
 	deliver_settle(w->s, s.b.peer_id, "the turn ended");
-	json_decref(deliver_pull(w->s, s.b.peer_id, 10));
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN));
 	report(w, &s, id, DELIVER_RETURNED); /* whoever had taken it is still there */
 	assert_step(w, id, "offered", true);
 }
@@ -312,7 +315,7 @@ static void test_D8_nothing_goes_before_the_first_prompt(void **state)
 	free(says(w, &s, "me first"));
 	transport_attach(w->s, s.b.peer_id, INBOX);
 	assert_int_equal(taken(w, &s, INBOX), 0);
-	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(pulled), 0);
 	json_auto_t *ids = json_pack("[s]", prompt);
 	deliver_shown(w->s, s.b.peer_id, ids, "hook");
@@ -330,15 +333,146 @@ static void test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anyt
 	first_prompt(w, &s, prompt);
 	deliver_settle(w->s, s.b.peer_id, "the turn ended");
 	assert_step(w, prompt, "stored", true);
-	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *pulled = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(pulled), 1);
 	assert_non_null(strstr(json_str(json_array_get(pulled, 0), "text"), prompt));
-	json_auto_t *none = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *none = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(none), 0);
 	passed_on(w, &s, prompt);
 	deliver_confirm_pulled(w->s, s.b.peer_id);
-	json_auto_t *next = deliver_pull(w->s, s.b.peer_id, 10);
+	json_auto_t *next = deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN);
 	assert_int_equal(json_array_size(next), 1);
+}
+
+/* --- what opens no turn --- */
+
+static char *asks(struct world *w, const struct scene *s, const char *text)
+{
+	autoerror err = {0};
+	json_auto_t *answer = NULL;
+	struct ask_new ask = {.to = s->b.peer_id, .text = text};
+	world_check(ask_open(w->s, &w->limits, &s->from_a, &ask, &answer, &err), &err);
+	return xstrdup(json_str(answer, "correlation_id"));
+}
+
+static size_t pulled(struct world *w, const struct scene *s, enum deliver_moment moment)
+{
+	json_auto_t *messages = deliver_pull(w->s, s->b.peer_id, 10, moment);
+	return json_array_size(messages);
+}
+
+static void quiet(struct world *w, const struct scene *s, bool on)
+{
+	autoerror err = {0};
+	world_check(peer_set_quiet(w->s, s->b.peer_id, on, &err), &err);
+	world_turn(w);
+}
+
+static void test_D10_a_notify_wakes_nobody_who_is_marked(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	quiet(w, &s, true);
+	autofree char *id = says(w, &s, "by the way");
+	assert_int_equal(taken(w, &s, INBOX), 0);
+	assert_int_equal(pulled(w, &s, DELIVER_TURN_ENDS), 0);
+	assert_int_equal(pulled(w, &s, DELIVER_IN_TURN), 1);
+	assert_step(w, id, "offered", true);
+	/* Without any native way: an ending turn does not go on for it, the next one has it. */
+	transport_detach(w->s, s.b.peer_id, INBOX, "closed");
+	free(says(w, &s, "another"));
+	assert_int_equal(pulled(w, &s, DELIVER_TURN_ENDS), 0);
+	assert_int_equal(pulled(w, &s, DELIVER_IN_TURN), 1);
+	/* And nobody else is kept from anything. */
+	free(asks(w, &s, "well?"));
+	assert_int_equal(pulled(w, &s, DELIVER_TURN_ENDS), 1);
+}
+
+static void test_D10_D3_an_ask_takes_along_what_is_before_it(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	quiet(w, &s, true);
+	autofree char *first = says(w, &s, "1"), *second = asks(w, &s, "2"), *third = says(w, &s, "3");
+	json_auto_t *messages = deliver_take(w->s, s.b.peer_id, INBOX, 10);
+	const char *const ids[] = {first, second, third};
+	assert_int_equal(json_array_size(messages), 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_string_equal(json_str(json_array_get(messages, i), "id"), ids[i]);
+	/* What comes behind an ask that its way has not taken yet does not overtake it by a hook. */
+	free(asks(w, &s, "4"));
+	free(says(w, &s, "5"));
+	assert_int_equal(pulled(w, &s, DELIVER_IN_TURN), 0);
+	assert_int_equal(taken(w, &s, INBOX), 2);
+}
+
+static void test_D10_the_mark_is_taken_back(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	quiet(w, &s, true);
+	free(says(w, &s, "1"));
+	assert_int_equal(taken(w, &s, INBOX), 0);
+	int64_t n = world_events(w, "peer.quiet", s.b.peer_id);
+	quiet(w, &s, false);
+	assert_int_equal(world_events(w, "peer.quiet", s.b.peer_id), n + 1);
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	quiet(w, &s, false);
+	assert_int_equal(world_events(w, "peer.quiet", s.b.peer_id), n + 1);
+	struct caller human = world_surface(w, ROLE_HUMAN);
+	assert_int_equal(peer_set_quiet(w->s, human.peer_id, true, NULL), ERR_REFUSED);
+}
+
+static void assert_reason(struct world *w, const char *id, const char *reason)
+{
+	autofree char *why = db_text(
+		w->s, "SELECT reason FROM delivery WHERE message_id = ? ORDER BY n DESC LIMIT 1", "s", id);
+	assert_non_null(why);
+	assert_non_null(strstr(why, reason));
+}
+
+static void test_D10_D12_the_trace_says_why_it_waits(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *before = says(w, &s, "1");
+	quiet(w, &s, true);
+	autofree char *after = says(w, &s, "2");
+	assert_reason(w, before, "marked quiet");
+	assert_reason(w, after, "marked quiet");
+}
+
+/* A bare ack: the asker learns it with its next turn or by waiting for it, and is not woken; a reply wakes.
+ */
+static void test_D10_receipts_open_no_turn(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	struct scene back = {.a = s.b, .b = s.a, .from_a = world_caller(&s.b)};
+	autoerror err = {0};
+	autofree char *bare = asks(w, &s, "1"), *replied = asks(w, &s, "2");
+	json_auto_t *one = NULL, *two = NULL;
+	transport_attach(w->s, s.a.peer_id, INBOX);
+	world_check(ask_ack(w->s, &w->limits, &back.from_a, bare, NULL, &one, &err), &err);
+	assert_int_equal(taken(w, &back, INBOX), 0);
+	json_auto_t *along = deliver_pull(w->s, s.a.peer_id, 10, DELIVER_IN_TURN);
+	assert_int_equal(json_array_size(along), 1);
+	passed_on(w, &back, json_str(json_array_get(along, 0), "id"));
+	deliver_confirm_pulled(w->s, s.a.peer_id);
+	world_check(ask_ack(w->s, &w->limits, &back.from_a, replied, "yes", &two, &err), &err);
+	assert_int_equal(taken(w, &back, INBOX), 1);
+	/* Nor does the news that a notify became a dead letter. */
+	w->limits.queue_length = 1;
+	free(says(w, &s, "1"));
+	free(says(w, &s, "2"));
+	assert_int_equal(db_int(w->s, 0, "SELECT count(*) FROM message WHERE kind = 'system' AND to_peer = ?",
+				"s", s.a.peer_id),
+			 1);
+	assert_int_equal(taken(w, &back, INBOX), 0);
+	assert_int_equal(pulled(w, &back, DELIVER_IN_TURN), 1);
 }
 
 static void test_D9_each_message_says_whose_words_it_is(void **state)
@@ -394,6 +528,11 @@ int main(void)
 		world_test(test_D4_a_held_message_is_told_with_its_reason),
 		world_test(test_only_ones_own_messages_are_confirmed),
 		world_test(test_D8_nothing_goes_before_the_first_prompt),
+		world_test(test_D10_a_notify_wakes_nobody_who_is_marked),
+		world_test(test_D10_D3_an_ask_takes_along_what_is_before_it),
+		world_test(test_D10_the_mark_is_taken_back),
+		world_test(test_D10_D12_the_trace_says_why_it_waits),
+		world_test(test_D10_receipts_open_no_turn),
 		world_test(test_D9_each_message_says_whose_words_it_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

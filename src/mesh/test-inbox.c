@@ -82,7 +82,7 @@ static void test_D3_order_per_sender_and_recipient(void **state)
 	notify(w, &from_a, &b, "a3");
 	notify(w, &from_a, &b, "a4");
 	notify(w, &from_c, &b, "c3");
-	json_auto_t *next = inbox_offer(w->s, b.peer_id, 1, "plugin");
+	json_auto_t *next = inbox_offer(w->s, b.peer_id, 1, "plugin", INBOX_OPENS);
 	assert_string_equal(json_str(json_array_get(next, 0), "text"), "a3");
 	assert_int_equal(inbox_confirm(w->s, b.peer_id, third, "inbox", NULL), 0);
 	json_decref(takes(w, &b, 10, "c3", false));

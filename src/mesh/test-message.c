@@ -134,7 +134,7 @@ static void test_D4_no_switch_before_the_outcome_is_known(void **state)
 	assert_int_equal(message_return(w->s, id, "plugin", "socket closed", NULL), 0);
 	json_auto_t *both = inbox_take(w->s, p.b.peer_id, 10, "inbox");
 	assert_int_equal(json_array_size(json_object_get(both, "messages")), 2);
-	json_auto_t *pushed = inbox_offer(w->s, p.b.peer_id, 10, "plugin");
+	json_auto_t *pushed = inbox_offer(w->s, p.b.peer_id, 10, "plugin", INBOX_OPENS);
 	assert_int_equal(json_array_size(pushed), 0);
 }
 

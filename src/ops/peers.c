@@ -18,7 +18,7 @@
 #define PEER_SHAPE                                                                                           \
 	"{\"peer_id\",\"name\",\"circle\",\"role\",\"status\",\"turn_state\",\"backend\",\"path\","          \
 	"\"branch\","                                                                                        \
-	"\"description\",\"last_seen\",\"pid\",\"transport\"}"
+	"\"description\",\"last_seen\",\"pid\",\"transport\",\"quiet\"}"
 
 static int handle_list(struct op_call *call, json_t **ret, struct error *err)
 {
@@ -81,6 +81,7 @@ static int handle_whoami(struct op_call *call, json_t **ret, struct error *err)
 	*ret = json_pack("{s:s, s:s}", "name", "unknown", "role", "unknown");
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		json_object_set_new(*ret, fields[i], json_null());
+	json_object_set_new(*ret, "quiet", json_false());
 	return 0;
 }
 
@@ -113,6 +114,39 @@ const struct op op_set_description = {
 	.flags = OP_CHANGES | OP_SETTLES,
 	.tools = TOOL_WORKER,
 	.handle = handle_describe,
+};
+
+/* An agent speaks for itself only, unless it leads. */
+static int handle_quiet(struct op_call *call, json_t **ret, struct error *err)
+{
+	const struct caller *caller = call->caller;
+	struct peer_ref peer;
+	const char *name = op_text(call, "peer_name");
+	int code = name ? find(call, "peer_name", &peer, err) : 0;
+	if (!code && !name && !peer_find(call->store, caller->peer_id, &peer))
+		code = error_set(err, ERR_NOT_FOUND, "you are no peer");
+	if (!code && caller->kind == CALLER_PEER && caller->role != ROLE_ORCHESTRATOR &&
+	    strcmp(peer.peer_id, caller->peer_id) != 0)
+		code = error_set(err, ERR_FORBIDDEN, "only an orchestrator or a person marks another peer");
+	if (!code)
+		code = peer_set_quiet(call->store, peer.peer_id, json_bool(call->params, "quiet", true), err);
+	if (!code)
+		*ret = peer_to_json(call->store, peer.peer_id);
+	return code;
+}
+
+const struct op op_set_quiet = {
+	.name = "set_quiet",
+	.summary = "Mark a peer do-not-disturb, or take that back: no notify wakes what is marked.",
+	.params = (const struct op_param[]){{"peer_name", OP_TEXT, 0, "its name, circle:name or id; you", 300,
+					     0},
+					    {"circle", OP_TEXT, 0, "the circle of that name", 64, 0},
+					    {"quiet", OP_FLAG, OP_REQUIRED, "whether it is", 0, 0},
+					    {0}},
+	.result = PEER_SHAPE,
+	.who = BY_KNOWN,
+	.flags = OP_CHANGES | OP_LOCAL | OP_SETTLES,
+	.handle = handle_quiet,
 };
 
 static int handle_register(struct op_call *call, json_t **ret, struct error *err)

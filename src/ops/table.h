@@ -44,6 +44,7 @@
 	X(register_peer)                                                                                     \
 	X(session_event)                                                                                     \
 	X(set_description)                                                                                   \
+	X(set_quiet)                                                                                         \
 	X(show_peer)                                                                                         \
 	X(spawn_peer)                                                                                        \
 	X(status)                                                                                            \

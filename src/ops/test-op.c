@@ -46,6 +46,7 @@ static const struct {
 	{"register_peer", ANYONE}, /* how an agent becomes known */
 	{"session_event", ANYONE}, /* how an agent becomes known */
 	{"set_description", KNOWN},
+	{"set_quiet", KNOWN},
 	{"show_peer", ANYONE},
 	{"spawn_peer", LEADERS},
 	{"status", ANYONE},
