@@ -253,6 +253,7 @@ static void shut_down(struct daemon *d)
 	watch_stop_all(d);
 	links_close_all(d);
 	records_close_all(d);
+	guard_stop(d);
 	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
@@ -285,6 +286,7 @@ int daemon_main(int ready_fd)
 			      err.hint ? err.hint : "");
 		return error_kind((enum error_code)code)->exit_code;
 	}
+	guard_start(&d);
 	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);

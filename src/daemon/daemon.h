@@ -6,6 +6,7 @@
  *	runner.c   effects carried out: worker processes and terminals
  *	links.c    links to processes that host agents' sessions
  *	records.c  the runtimes' own records of their sessions
+ *	guard.c    the files by which git refuses peers what is not theirs
  *	watch.c    processes whose end must be noticed
  *	identify.c the evidence of who calls
  *	worker.c   the other side: what `coppice worker KIND` does */
@@ -56,6 +57,8 @@ struct daemon {
 	struct list work;      /* struct job_work: read-only work that waits for a worker */
 	uint64_t generation;   /* grows when it may have changed who a process is */
 	usec_t commit_took;    /* the last commit that had requests */
+	json_t *owners;	       /* whose which branch is, as it was written last; owned */
+	bool owners_stale;     /* it could not be written */
 	bool timers_due;
 	bool stopping;
 };
@@ -96,6 +99,11 @@ bool records_any_news(const struct daemon *d);
 void records_record(struct daemon *d);
 void records_committed(struct daemon *d);
 void records_close_all(struct daemon *d);
+
+/* guard.c: before anything runs, and after each commit. */
+void guard_start(struct daemon *d);
+void guard_committed(struct daemon *d);
+void guard_stop(struct daemon *d);
 
 /* watch.c */
 void watch_process(struct daemon *d, int64_t pid, int64_t start_time);

@@ -336,6 +336,7 @@ static void after_commit(struct daemon *d, struct list *calls, struct effect *ef
 	links_committed(d);
 	records_committed(d);
 	heed_events(d);
+	guard_committed(d);
 	settle_calls(d, calls);
 	wake_waiters(d);
 	for (size_t i = 0; i < n; i++)

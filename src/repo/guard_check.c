@@ -1,0 +1,256 @@
+/* See guard_check.h. */
+#include "repo/guard_check.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "os/file.h"
+
+enum { PACKED_MAX = 1 << 30, LOG_MAX = 64 << 20, REF_MAX = 4096, ID_MAX = 64 };
+
+static const char heads[] = "refs/heads/";
+
+/* --- values of references --- */
+
+/* A piece of a line, not NUL-terminated. */
+struct piece {
+	const char *at;
+	size_t len;
+};
+
+static bool same(const struct piece *a, const struct piece *b)
+{
+	return a->len == b->len && memcmp(a->at, b->at, a->len) == 0;
+}
+
+/* All zeroes: "none", and as the old value also "any". */
+static bool is_none(const struct piece *id)
+{
+	return strspn(id->at, "0") >= id->len;
+}
+
+static bool is_id(const char *text, size_t len)
+{
+	return (len == 40 || len == 64) && strspn(text, "0123456789abcdef") >= len;
+}
+
+/* What the loose file has; false if it is not there or has no id (a symbolic one). */
+static bool loose_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
+{
+	autofree char *path = path_join(common_dir, ref);
+	autostrbuf text = STRBUF_INIT(REF_MAX);
+	if (file_read(path, &text, NULL))
+		return false;
+	size_t len = strcspn(strbuf_str(&text), "\n");
+	if (!is_id(strbuf_str(&text), len))
+		return false;
+	memcpy(ret, strbuf_str(&text), len);
+	ret[len] = '\0';
+	return true;
+}
+
+/* What packed-refs has. */
+static bool packed_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
+{
+	autofree char *path = path_join(common_dir, "packed-refs");
+	autostrbuf text = STRBUF_INIT(PACKED_MAX);
+	size_t len = strlen(ref);
+	if (file_read(path, &text, NULL))
+		return false;
+	const char *end = strbuf_str(&text) + text.len;
+	for (const char *line = strbuf_str(&text); line < end;) {
+		const char *eol = memchr(line, '\n', (size_t)(end - line));
+		size_t n = (size_t)((eol ? eol : end) - line), id = strcspn(line, " \n");
+		if (is_id(line, id) && n == id + 1 + len && memcmp(line + id + 1, ref, len) == 0) {
+			memcpy(ret, line, id);
+			ret[id] = '\0';
+			return true;
+		}
+		line += n + 1;
+	}
+	return false;
+}
+
+static bool current_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
+{
+	return loose_value(common_dir, ref, ret) || packed_value(common_dir, ref, ret);
+}
+
+/* Whether what is deleted is only the loose file of a reference that has just been packed: git puts that
+ * before its hooks like any deletion. A deletion that is meant holds the lock of the packed ones by now. */
+static bool is_pruned(const struct guard_place *place, const char *ref, const struct piece *old)
+{
+	char packed[ID_MAX + 1];
+	if (!place->common_dir)
+		return false;
+	autofree char *lock = path_join(place->common_dir, "packed-refs.lock");
+	return access(lock, F_OK) < 0 && packed_value(place->common_dir, ref, packed) &&
+	       same(old, &(struct piece){packed, strlen(packed)});
+}
+
+static bool is_there(const struct guard_place *place, const char *ref)
+{
+	char value[ID_MAX + 1];
+	autofree char *reftable = place->common_dir ? path_join(place->common_dir, "reftable") : NULL;
+	return !reftable || access(reftable, F_OK) == 0 || current_value(place->common_dir, ref, value);
+}
+
+/* Whether the reference has another value afterwards. */
+static bool changes(const struct guard_place *place, const char *ref, const struct piece *old,
+		    const struct piece *new)
+{
+	char value[ID_MAX + 1];
+	if (is_none(new))
+		return is_none(old) ? is_there(place, ref) : !is_pruned(place, ref, old);
+	if (!is_none(old))
+		return !same(old, new);
+	return !place->common_dir || !current_value(place->common_dir, ref, value) ||
+	       !same(new, &(struct piece){value, strlen(value)});
+}
+
+/* --- whose it is --- */
+
+static bool lists(const json_t *list, const char *text)
+{
+	size_t i;
+	const json_t *item;
+	json_array_foreach(list, i, item) if (strcmp(json_string_value(item), text) == 0) return true;
+	return false;
+}
+
+static int refuse_owned(const char *branch, const json_t *owner, struct error *err)
+{
+	const char *name = json_str(owner, "name"), *circle = json_str(owner, "circle");
+	int code = error_set(err, ERR_REFUSED, "%s%s is %s's (%s)", heads, branch, name,
+			     json_str(owner, "peer"));
+	return error_hint(err, code, "ask for it (coppice ask %s:%s …), or work on a branch of your own",
+			  circle, name);
+}
+
+static int refuse_target(const char *branch, const char *why, struct error *err)
+{
+	int code = error_set(err, ERR_REFUSED, "%s%s is %s, which no agent moves", heads, branch, why);
+	return error_hint(err, code, "commit on your own branch; it gets there by landing (coppice land)");
+}
+
+/* Whether this peer may change the branch. */
+static int check_branch(const struct guard_place *place, const char *branch, struct error *err)
+{
+	const json_t *owner = json_object_get(json_object_get(place->repo, "branches"), branch);
+	bool is_main = place->main_branch && strcmp(place->main_branch, branch) == 0;
+	if (owner && strcmp(json_str(owner, "peer"), place->peer) == 0)
+		return 0;
+	if (owner)
+		return refuse_owned(branch, owner, err);
+	if (is_main && lists(json_object_get(place->repo, "at_main"), place->peer))
+		return 0;
+	if (lists(json_object_get(place->repo, "targets"), branch))
+		return refuse_target(branch, "where changes land", err);
+	return is_main ? refuse_target(branch, "the main worktree's branch", err) : 0;
+}
+
+/* Git renames a branch by deleting it, then the branch that the new name has been so far; refused at the
+ * second, it ends there and then, and the first is gone. So a command that deletes a branch may not name one
+ * that it may not change. */
+static int check_command(const struct guard_place *place, struct error *err)
+{
+	const char *end = place->command ? place->command + place->command_len : NULL;
+	for (const char *word = place->command; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
+		size_t prefix = strncmp(word, heads, strlen(heads)) == 0 ? strlen(heads) : 0;
+		autofree char *name = xstrndup(word + prefix, strnlen(word, (size_t)(end - word)) - prefix);
+		int code = check_branch(place, name, err);
+		if (code)
+			return code;
+	}
+	return 0;
+}
+
+/* A refused renaming has moved the branch's log away by now, and git, which ends at once, does not put it
+ * back. */
+static void put_log_back(const struct guard_place *place, const char *ref)
+{
+	char value[ID_MAX + 1];
+	autofree char *log = xasprintf("%s/logs/%s", place->common_dir, ref);
+	autofree char *folder = path_folder(log);
+	autofree char *moved = path_join(place->common_dir, "logs/refs/.tmp-renamed-log");
+	autostrbuf text = STRBUF_INIT(LOG_MAX);
+	if (access(log, F_OK) == 0 || !current_value(place->common_dir, ref, value) ||
+	    file_read(moved, &text, NULL))
+		return;
+	/* It is this branch's if it ends with its value: "OLD NEW NAME …". */
+	size_t start = text.len ? text.len - 1 : 0, id = strlen(value);
+	while (start && strbuf_str(&text)[start - 1] != '\n')
+		start--;
+	if (text.len - start < 2 * id + 2 || strncmp(strbuf_str(&text) + start + id + 1, value, id) != 0)
+		return;
+	/* What cannot be put back is where git has left it. */
+	if (!dir_make(folder, 0777, NULL) && link(moved, log) == 0)
+		(void)unlink(moved);
+}
+
+static int check_ref(const struct guard_place *place, const struct piece *ref, const struct piece *old,
+		     const struct piece *new, struct error *err)
+{
+	autoerror refused = {0};
+	size_t prefix = strlen(heads);
+	if (ref->len <= prefix || memcmp(ref->at, heads, prefix) != 0)
+		return 0;
+	autofree char *name = xstrndup(ref->at, ref->len);
+	int code = check_branch(place, name + prefix, &refused);
+	if (code ? !changes(place, name, old, new) : !is_none(new))
+		return 0;
+	if (!code)
+		code = check_command(place, &refused);
+	if (code && is_none(new) && place->common_dir)
+		put_log_back(place, name);
+	if (err)
+		*err = refused, refused = (struct error){0};
+	return code;
+}
+
+/* --- lines --- */
+
+/* Takes the line's next word; the last one goes to the line's end. */
+static bool next_word(const char **pos, const char *eol, bool last, struct piece *ret)
+{
+	const char *space = last ? eol : memchr(*pos, ' ', (size_t)(eol - *pos));
+	if (!space || space == *pos)
+		return false;
+	*ret = (struct piece){*pos, (size_t)(space - *pos)};
+	*pos = space + 1;
+	return true;
+}
+
+static int check_lines(const struct guard_place *place, const char *lines, size_t len, size_t words,
+		       const size_t order[3], struct error *err)
+{
+	for (const char *pos = lines, *end = lines + len; pos < end;) {
+		const char *eol = memchr(pos, '\n', (size_t)(end - pos));
+		struct piece word[4];
+		eol = eol ? eol : end;
+		for (size_t i = 0; i < words; i++)
+			if (!next_word(&pos, eol, i + 1 == words, &word[i]))
+				return error_set(err, ERR_INVALID,
+						 "git tells of a reference in an unknown form");
+		int code = check_ref(place, &word[order[0]], &word[order[1]], &word[order[2]], err);
+		if (code)
+			return code;
+		pos = eol + 1;
+	}
+	return 0;
+}
+
+int guard_check_transaction(const struct guard_place *place, const char *lines, size_t len, struct error *err)
+{
+	return check_lines(place, lines, len, 3, (const size_t[]){2, 0, 1}, err);
+}
+
+int guard_check_push(const struct guard_place *place, const char *lines, size_t len, struct error *err)
+{
+	return check_lines(place, lines, len, 4, (const size_t[]){2, 3, 1}, err);
+}
