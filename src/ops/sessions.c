@@ -9,6 +9,7 @@
 #include "flow/session.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
+#include "repo/guard_file.h"
 #include "store/event.h"
 #include "ops/registering.h"
 #include "ops/table.h"
@@ -70,6 +71,11 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 		handover_open(call->core, &peer);
 	if (!code)
 		session_event(call->core, &peer, &event, ret);
+	if (!code && event.event == AGENT_SESSION_START) {
+		autofree char *hooks = guard_hooks_path(call->core->home);
+		json_object_set_new(*ret, "guard",
+				    json_pack("{s:s, s:s}", "peer", peer.peer_id, "hooks", hooks));
+	}
 	return code;
 }
 
@@ -87,7 +93,7 @@ const struct op op_session_event = {
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
 			{0}},
-	.result = "{\"context\",\"carry_on\"}",
+	.result = "{\"context\",\"carry_on\",\"guard\":{\"peer\",\"hooks\"}}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES | OP_LOCAL | OP_IDENTIFIES,
 	.handle = handle_event,
