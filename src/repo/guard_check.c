@@ -160,12 +160,14 @@ static int check_branch(const struct guard_place *place, const char *branch, str
 static int check_command(const struct guard_place *place, struct error *err)
 {
 	const char *end = place->command ? place->command + place->command_len : NULL;
-	for (const char *word = place->command; word < end; word += strnlen(word, (size_t)(end - word)) + 1) {
-		size_t prefix = strncmp(word, heads, strlen(heads)) == 0 ? strlen(heads) : 0;
-		autofree char *name = xstrndup(word + prefix, strnlen(word, (size_t)(end - word)) - prefix);
+	for (const char *word = place->command; word < end;) {
+		size_t len = strnlen(word, (size_t)(end - word)), prefix = strlen(heads);
+		bool full = len > prefix && memcmp(word, heads, prefix) == 0;
+		autofree char *name = full ? xstrndup(word + prefix, len - prefix) : xstrndup(word, len);
 		int code = check_branch(place, name, err);
 		if (code)
 			return code;
+		word += len + 1;
 	}
 	return 0;
 }

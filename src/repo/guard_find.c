@@ -129,7 +129,7 @@ static bool mentions(const char *text, size_t len)
 static bool file_mentions(const char *path)
 {
 	autostrbuf text = STRBUF_INIT(CONFIG_MAX);
-	int code = file_read(path, &text, NULL);
+	int code = strcmp(path, "/dev/null") == 0 ? ERR_NOT_FOUND : file_read(path, &text, NULL);
 	return code ? code != ERR_NOT_FOUND : mentions(strbuf_str(&text), text.len);
 }
 
@@ -213,7 +213,7 @@ static int hooks_folder(const char *ours, char **ret, struct error *err)
 		return ask_git(ours, ret, err);
 	/* As git itself names it there. */
 	bool linked = has(dirs.git_dir, "commondir");
-	*ret = path_join(linked ? dirs.common_dir : dirs.git_dir, "hooks");
+	*ret = from(linked ? dirs.common_dir : dirs.git_dir, "hooks");
 	return 0;
 }
 
