@@ -92,7 +92,8 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 {
 	(void)carry_on;
 	/* Those that were read before: what comes with this very prompt need not be recalled. */
-	brief_open_asks(core->store, peer->peer_id, 0, context);
+	if (!context->len) /* the brief names them */
+		brief_open_asks(core->store, peer->peer_id, 0, context);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
 	add_pulled(core, peer, context);
 }
@@ -144,8 +145,9 @@ void session_event(struct core *core, const struct peer_ref *peer, const struct 
 		   json_t **ret)
 {
 	autostrbuf context = STRBUF_INIT(TEXT_MAX), carry_on = STRBUF_INIT(TEXT_MAX);
-	if (event->event != AGENT_SESSION_END)
-		peer_set_hooked(core->store, peer->peer_id);
+	bool first = event->event != AGENT_SESSION_END && peer_set_hooked(core->store, peer->peer_id);
+	if (first && event->event == AGENT_PROMPT) /* its start came when no daemon ran */
+		brief(core->store, peer->peer_id, &context);
 	deliver_confirm_pulled(core->store, peer->peer_id);
 	/* Tools may end side by side, and so may their hooks run. */
 	if (event->event != AGENT_TOOL_END)

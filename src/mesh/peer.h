@@ -174,8 +174,8 @@ int peer_describe(struct store *s, const char *peer_id, const char *text, struct
 /* Replaces role or circle by the human's or spawner's word (NULL keeps); a new circle may suffix the name. */
 int peer_assign(struct store *s, const char *peer_id, const char *role, const char *circle,
 		struct error *err) _warn_unused_;
-/* Its hooks call us: what waits for it is carried by them, at the latest. */
-void peer_set_hooked(struct store *s, const char *peer_id);
+/* Its hooks call us: what waits for it is carried by them, at the latest. Whether this was the first time. */
+bool peer_set_hooked(struct store *s, const char *peer_id);
 void peer_seen(struct store *s, const char *peer_id);
 /* ERR_STALE_FENCE unless `epoch` is the peer's current one (I5). */
 int peer_check_epoch(struct store *s, const char *peer_id, int64_t epoch, struct error *err) _warn_unused_;
