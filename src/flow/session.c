@@ -9,6 +9,7 @@
 #include "flow/effects.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
+#include "store/event.h"
 
 enum { PULL_MAX = 10, TEXT_MAX = 256 << 10 };
 
@@ -120,6 +121,18 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 	brief_open_job(core->store, peer->peer_id, carry_on);
 }
 
+/* Nothing is said to a model that just could not be asked. */
+static void on_turn_failed(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+			   struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)context;
+	(void)carry_on;
+	json_t *data = json_object();
+	json_set_str(data, "reason", e->source);
+	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
+	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
+}
+
 static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
 			   struct strbuf *context, struct strbuf *carry_on)
 {
@@ -138,7 +151,7 @@ static const struct {
 	[AGENT_SESSION_START] = {on_start, TURN_NONE},	   [AGENT_PROMPT] = {on_prompt, TURN_WORKING},
 	[AGENT_TOOL_END] = {on_tool_end, TURN_WORKING},	   [AGENT_TURN_END] = {on_turn_end, TURN_IDLE},
 	[AGENT_AWAITS] = {NULL, TURN_AWAITING_INPUT},	   [AGENT_COMPACTS] = {NULL, TURN_WORKING},
-	[AGENT_SESSION_END] = {on_session_end, TURN_NONE},
+	[AGENT_SESSION_END] = {on_session_end, TURN_NONE}, [AGENT_TURN_FAILED] = {on_turn_failed, TURN_IDLE},
 };
 
 void session_event(struct core *core, const struct peer_ref *peer, const struct session_event *event,

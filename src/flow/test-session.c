@@ -121,6 +121,21 @@ static void test_a_session_whose_start_nobody_heard_is_briefed_at_its_first_prom
 	assert_null(json_str(second, "context"));
 }
 
+static void test_a_failed_turn_is_over_and_says_nothing_to_the_model(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	autofree char *id = asks(r, &a, &b, "?");
+	struct session_event failed = {.event = AGENT_TURN_FAILED, .source = "rate_limit"};
+	json_auto_t *answer = event(r, &b, &failed);
+	assert_null(json_str(answer, "carry_on"));
+	assert_turn(r, &b, "idle");
+	assert_int_equal(world_events(r->w, "peer.turn_failed", b.peer_id), 1);
+	json_auto_t *waits = message_to_json(r->s, id);
+	assert_string_equal(json_str(waits, "step"), "stored");
+}
+
 static void test_A3_a_turn_that_was_kept_going_is_not_kept_again(void **state)
 {
 	struct rig *r = *state;
@@ -418,6 +433,7 @@ int main(void)
 		rig_test(test_I3_clear_and_compact_keep_the_peer_and_an_end_ends_it),
 		rig_test(test_A3_open_asks_are_shown_at_each_boundary_until_closed),
 		rig_test(test_a_session_whose_start_nobody_heard_is_briefed_at_its_first_prompt),
+		rig_test(test_a_failed_turn_is_over_and_says_nothing_to_the_model),
 		rig_test(test_A3_a_turn_that_was_kept_going_is_not_kept_again),
 		rig_test(test_J4_a_job_that_nobody_has_ended_is_recalled),
 		rig_test(test_messages_shown_in_a_prompt_are_consumed),
