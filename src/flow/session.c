@@ -199,7 +199,9 @@ static bool is_peer_already(struct core *core, const struct session_found *found
 void session_found(struct core *core, const struct session_found *found)
 {
 	struct peer_ref peer;
-	if (!found->key || !found->path)
+	struct peer_process process = {
+		.pid = (pid_t)found->pid, .start_time = (uint64_t)found->start_time, .key = found->key};
+	if (!found->key || !found->path || peer_check_retired(core->store, &process, NULL))
 		return;
 	if (!found->hosted && is_peer_already(core, found, &peer)) {
 		/* What no hook tells: that a turn was broken off, that a dialog is open. */

@@ -301,7 +301,8 @@ static int handle_kill(struct op_call *call, json_t **ret, struct error *err)
 		     : effect ? why.message
 		     : !was_online
 			     ? "unregistered; it was offline already"
-			     : "unregistered; its terminal was not started by coppice and is left alone");
+			     : "unregistered; its terminal was not started by coppice and is left alone. It "
+			       "comes back when its session is started anew");
 	(void)err;
 	return 0;
 }
