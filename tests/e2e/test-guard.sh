@@ -33,7 +33,6 @@ works() {
 everything() {
 	git -C "$T/project" for-each-ref
 	cat "$T/project/.git/logs/refs/heads/feat"/*
-	git -C "$T/project" worktree list
 	cat "$T/project/.git/HEAD" "$T/project/.git/worktrees"/*/HEAD
 }
 
