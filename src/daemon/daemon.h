@@ -7,6 +7,7 @@
  *	links.c    links to processes that host agents' sessions
  *	records.c  the runtimes' own records of their sessions
  *	guard.c    the files by which git refuses peers what is not theirs
+ *	branches.c owned branches that are moved past that
 
  *	gather.c   the first moment, in which sessions older than this daemon come
  *	watch.c    processes whose end must be noticed
@@ -61,8 +62,13 @@ struct daemon {
 	struct list work;      /* struct job_work: read-only work that waits for a worker */
 	uint64_t generation;   /* grows when it may have changed who a process is */
 	usec_t commit_took;    /* the last commit that had requests */
-	json_t *owners;	       /* whose which branch is, as it was written last; owned */
-	bool owners_stale;     /* it could not be written */
+	struct list branch_folders;	 /* struct folder: where owned branches are, watched */
+	struct loop_timer *branch_timer; /* something happened there */
+	json_t *branch_values;		 /* what owned branches are at, as far as it is known; owned */
+	json_t *branches_seen;		 /* the same, as this turn has seen them; owned */
+	bool branches_due;
+	json_t *owners;	   /* whose which branch is, as it was written last; owned */
+	bool owners_stale; /* it could not be written */
 	bool timers_due;
 	bool stopping;
 };
@@ -108,6 +114,14 @@ void records_close_all(struct daemon *d);
 void guard_start(struct daemon *d);
 void guard_committed(struct daemon *d);
 void guard_stop(struct daemon *d);
+
+/* branches.c: after the owners have changed; what moved is recorded in the turn and known after its commit.
+ */
+void branches_watch(struct daemon *d);
+bool branches_any_news(const struct daemon *d);
+void branches_record(struct daemon *d);
+void branches_committed(struct daemon *d);
+void branches_stop(struct daemon *d);
 
 /* gather.c: the first moment begins; a session has come. */
 void gather_begin(struct daemon *d);

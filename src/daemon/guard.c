@@ -57,6 +57,7 @@ static void write_owners(struct daemon *d)
 	d->owners_stale = false;
 	json_decref(d->owners);
 	d->owners = TAKE_PTR(owners);
+	branches_watch(d);
 }
 
 void guard_start(struct daemon *d)

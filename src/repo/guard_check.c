@@ -10,8 +10,7 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "os/file.h"
-
-enum { PACKED_MAX = 1 << 30, LOG_MAX = 64 << 20, REF_MAX = 4096, ID_MAX = 64 };
+#include "repo/ref_value.h"
 
 static const char heads[] = "refs/heads/";
 
@@ -34,82 +33,36 @@ static bool is_none(const struct piece *id)
 	return strspn(id->at, "0") >= id->len;
 }
 
-static bool is_id(const char *text, size_t len)
-{
-	return (len == 40 || len == 64) && strspn(text, "0123456789abcdef") >= len;
-}
-
-/* What the loose file has; false if it is not there or has no id (a symbolic one). */
-static bool loose_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
-{
-	autofree char *path = path_join(common_dir, ref);
-	autostrbuf text = STRBUF_INIT(REF_MAX);
-	if (file_read(path, &text, NULL))
-		return false;
-	size_t len = strcspn(strbuf_str(&text), "\n");
-	if (!is_id(strbuf_str(&text), len))
-		return false;
-	memcpy(ret, strbuf_str(&text), len);
-	ret[len] = '\0';
-	return true;
-}
-
-/* What packed-refs has. */
-static bool packed_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
-{
-	autofree char *path = path_join(common_dir, "packed-refs");
-	autostrbuf text = STRBUF_INIT(PACKED_MAX);
-	size_t len = strlen(ref);
-	if (file_read(path, &text, NULL))
-		return false;
-	const char *end = strbuf_str(&text) + text.len;
-	for (const char *line = strbuf_str(&text); line < end;) {
-		const char *eol = memchr(line, '\n', (size_t)(end - line));
-		size_t n = (size_t)((eol ? eol : end) - line), id = strcspn(line, " \n");
-		if (is_id(line, id) && n == id + 1 + len && memcmp(line + id + 1, ref, len) == 0) {
-			memcpy(ret, line, id);
-			ret[id] = '\0';
-			return true;
-		}
-		line += n + 1;
-	}
-	return false;
-}
-
-static bool current_value(const char *common_dir, const char *ref, char ret[ID_MAX + 1])
-{
-	return loose_value(common_dir, ref, ret) || packed_value(common_dir, ref, ret);
-}
-
 /* Whether what is deleted is only the loose file of a reference that has just been packed: git puts that
  * before its hooks like any deletion. A deletion that is meant holds the lock of the packed ones by now. */
 static bool is_pruned(const struct guard_place *place, const char *ref, const struct piece *old)
 {
-	char packed[ID_MAX + 1];
+	char packed[REF_VALUE_SIZE];
+	autoreflook look = REF_LOOK_INIT(place->common_dir);
 	if (!place->common_dir)
 		return false;
 	autofree char *lock = path_join(place->common_dir, "packed-refs.lock");
-	return access(lock, F_OK) < 0 && packed_value(place->common_dir, ref, packed) &&
+	return access(lock, F_OK) < 0 && ref_value_packed(&look, ref, packed) == TRUTH_YES &&
 	       same(old, &(struct piece){packed, strlen(packed)});
 }
 
-static bool is_there(const struct guard_place *place, const char *ref)
+static enum truth current_value(const struct guard_place *place, const char *ref, char ret[REF_VALUE_SIZE])
 {
-	char value[ID_MAX + 1];
-	autofree char *reftable = place->common_dir ? path_join(place->common_dir, "reftable") : NULL;
-	return !reftable || access(reftable, F_OK) == 0 || current_value(place->common_dir, ref, value);
+	autoreflook look = REF_LOOK_INIT(place->common_dir);
+	return place->common_dir ? ref_value(&look, ref, ret) : TRUTH_UNKNOWN;
 }
 
 /* Whether the reference has another value afterwards. */
 static bool changes(const struct guard_place *place, const char *ref, const struct piece *old,
 		    const struct piece *new)
 {
-	char value[ID_MAX + 1];
+	char value[REF_VALUE_SIZE];
 	if (is_none(new))
-		return is_none(old) ? is_there(place, ref) : !is_pruned(place, ref, old);
+		return is_none(old) ? current_value(place, ref, value) != TRUTH_NO
+				    : !is_pruned(place, ref, old);
 	if (!is_none(old))
 		return !same(old, new);
-	return !place->common_dir || !current_value(place->common_dir, ref, value) ||
+	return current_value(place, ref, value) != TRUTH_YES ||
 	       !same(new, &(struct piece){value, strlen(value)});
 }
 
@@ -176,19 +129,13 @@ static int check_command(const struct guard_place *place, struct error *err)
  * back. */
 static void put_log_back(const struct guard_place *place, const char *ref)
 {
-	char value[ID_MAX + 1];
+	char value[REF_VALUE_SIZE], last[REF_VALUE_SIZE];
 	autofree char *log = xasprintf("%s/logs/%s", place->common_dir, ref);
 	autofree char *folder = path_folder(log);
 	autofree char *moved = path_join(place->common_dir, "logs/refs/.tmp-renamed-log");
-	autostrbuf text = STRBUF_INIT(LOG_MAX);
-	if (access(log, F_OK) == 0 || !current_value(place->common_dir, ref, value) ||
-	    file_read(moved, &text, NULL))
-		return;
-	/* It is this branch's if it ends with its value: "OLD NEW NAME …". */
-	size_t start = text.len ? text.len - 1 : 0, id = strlen(value);
-	while (start && strbuf_str(&text)[start - 1] != '\n')
-		start--;
-	if (text.len - start < 2 * id + 2 || strncmp(strbuf_str(&text) + start + id + 1, value, id) != 0)
+	/* It is this branch's if it ends with its value. */
+	if (access(log, F_OK) == 0 || current_value(place, ref, value) != TRUTH_YES ||
+	    ref_log_last(moved, last) != TRUTH_YES || strcmp(last, value) != 0)
 		return;
 	/* What cannot be put back is where git has left it. */
 	if (!dir_make(folder, 0777, NULL) && link(moved, log) == 0)

@@ -27,18 +27,20 @@ char *guard_hooks_path(const char *home)
 
 static json_t *branches_of(struct store *s, const char *repo_id)
 {
-	autoquery q =
-		db_query(s,
-			 "SELECT branch_owner.branch, peer.peer_id, peer.name, peer.circle FROM branch_owner "
-			 "JOIN peer ON"
-			 " peer.peer_id = branch_owner.peer_id WHERE branch_owner.repo_id = ? ORDER BY 1",
-			 "s", repo_id);
+	autoquery q = db_query(
+		s,
+		"SELECT o.branch, peer.peer_id, peer.name, peer.circle, (SELECT git_dir FROM worktree AS w"
+		" WHERE w.repo_id = o.repo_id AND w.branch = o.branch AND w.state = 'live')"
+		" FROM branch_owner AS o JOIN peer ON peer.peer_id = o.peer_id WHERE o.repo_id = ?"
+		" ORDER BY 1",
+		"s", repo_id);
 	json_t *branches = json_object();
 	while (query_next(&q)) {
 		json_t *owner = json_object();
 		json_set_str(owner, "peer", query_text(&q, 1));
 		json_set_str(owner, "name", query_text(&q, 2));
 		json_set_str(owner, "circle", query_text(&q, 3));
+		json_set_str(owner, "git_dir", query_text(&q, 4));
 		(void)json_object_set_new(branches, query_text(&q, 0),
 					  owner); /* what is no UTF-8 is in no row */
 	}

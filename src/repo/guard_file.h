@@ -3,7 +3,8 @@
  *
  *   <home>/guard/owners.json
  *	{"version":1, "repos":{COMMON_DIR:{
- *		"branches":{BRANCH:{"peer":ID,"name":NAME,"circle":CIRCLE}},   owned, each by one
+ *		"branches":{BRANCH:{"peer":ID,"name":NAME,"circle":CIRCLE,"git_dir":…}},
+ *			owned, each by one; git's folder of its worktree, or null
  *		"targets":[BRANCH…],            of open changes and running plans: no peer's
  *		"main":FOLDER|null,             the main worktree: its branch is no peer's either,
  *		"at_main":[ID…]}}}              but for the peers that work right there

@@ -308,6 +308,35 @@ test_W9_the_next_peer_of_the_worktree_owns_when_the_first_is_gone() {
 	stopped a git update-ref refs/heads/feat/b HEAD
 }
 
+test_W9_what_goes_around_it_is_told_to_owner_and_orchestrator_with_what_restores_it() {
+	two_peers
+	mkdir "$T/lead"
+	coppice spawn "$T/lead" --backend script --role orchestrator -- sleep 600 >/dev/null
+	# In its own worktree a peer moves its branch as it likes, and nobody hears of it.
+	works b git commit -q --allow-empty -m one
+	works b git update-ref refs/heads/feat/b HEAD~1
+	works b git rebase -q --force-rebase main
+	works b git pack-refs --all
+	was=$(git rev-parse feat/b)
+	works a git -c core.hooksPath=/dev/null update-ref refs/heads/feat/b HEAD
+	works b coppice inbox --wait=60 --json
+	json messages.0.text <"$T/out" >"$T/told"
+	grep -q "refs/heads/feat/b, your branch, was moved" "$T/told" || fail "$(cat "$T/out")"
+	works b sh -c "$(sed 's/.*: git/git/' "$T/told")"
+	same "$(git rev-parse feat/b)" "$was"
+	was=$(git rev-parse feat/a)
+	works b git -c core.hooksPath=/dev/null update-ref -d refs/heads/feat/a
+	works a coppice inbox --wait=60 --json
+	json messages.0.text <"$T/out" >"$T/told"
+	grep -q "refs/heads/feat/a, your branch, was deleted" "$T/told" || fail "$(cat "$T/out")"
+	works a sh -c "$(sed 's/.*: git/git/' "$T/told")"
+	same "$(git rev-parse feat/a)" "$was"
+	coppice log -n 1000 --json >"$T/log"
+	same "$(grep -c '"event":"branch.moved"' "$T/log")" 2
+	lead=$(coppice show lead --json | json peer_id)
+	same "$(grep -c "\"event\":\"message.stored\".*$lead" "$T/log")" 2
+}
+
 test_X7_the_guard_leaves_the_repositorys_configuration_alone() {
 	make_repo
 	cp .git/config "$T/config.before"
