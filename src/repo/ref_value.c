@@ -78,7 +78,7 @@ enum truth ref_value(struct ref_look *look, const char *ref, char ret[REF_VALUE_
 	return TRUTH_YES;
 }
 
-/* --- logs: lines of "OLD NEW NAME <MAIL> TIME ZONE\tTEXT" --- */
+/* --- logs --- */
 
 /* What the log has from `since` on, or the end of it where that is long ago or the log was written anew.
  * Whole lines; the first one may be a part. */
@@ -109,9 +109,7 @@ static bool read_entry(const char *line, char ret[REF_VALUE_SIZE])
 	return true;
 }
 
-/* Calls for each entry what it came to; the last one stays in `ret`. Whether one came to `value` (NULL: any).
- */
-static bool find_entry(const char *text, const char *value, char ret[REF_VALUE_SIZE])
+bool ref_log_find(const char *text, const char *value, char ret[REF_VALUE_SIZE])
 {
 	bool found = false;
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
@@ -126,7 +124,7 @@ enum truth ref_log_last(const char *path, char ret[REF_VALUE_SIZE])
 	int64_t size;
 	if (read_log(path, 0, &text, &size) != TRUTH_YES)
 		return TRUTH_UNKNOWN;
-	return find_entry(strbuf_str(&text), NULL, ret) ? TRUTH_YES : TRUTH_NO;
+	return ref_log_find(strbuf_str(&text), NULL, ret) ? TRUTH_YES : TRUTH_NO;
 }
 
 static bool head_is_on(const char *git_dir, const char *ref)
@@ -151,7 +149,7 @@ enum truth ref_head_look(const char *git_dir, const char *ref, const char *value
 		return TRUTH_UNKNOWN;
 	autofree char *renamed = xasprintf("Branch: renamed %s to ", ref);
 	head.came_to = (!*value && strstr(strbuf_str(&text), renamed)) ||
-		       find_entry(strbuf_str(&text), value, unused) || strcmp(head.last, value) == 0;
+		       ref_log_find(strbuf_str(&text), value, unused) || strcmp(head.last, value) == 0;
 	*ret = head;
 	return TRUTH_YES;
 }

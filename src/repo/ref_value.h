@@ -36,6 +36,10 @@ enum truth ref_value_packed(struct ref_look *look, const char *ref, char ret[REF
  * unknown: it cannot be read. */
 enum truth ref_log_last(const char *path, char ret[REF_VALUE_SIZE]);
 
+/* Whether one of the log's entries ("OLD NEW NAME <MAIL> TIME ZONE\tTEXT" a line) came to `value`; NULL:
+ * whether there is one at all. What the last one came to is in `ret`. Apart for its fuzzer. */
+bool ref_log_find(const char *text, const char *value, char ret[REF_VALUE_SIZE]);
+
 /* A worktree's HEAD by its log, which has whatever was moved within that worktree. */
 struct ref_head {
 	bool on; /* it is on the reference now */
