@@ -113,6 +113,8 @@ void records_close_all(struct daemon *d);
 /* guard.c: before anything runs, and after each commit. */
 void guard_start(struct daemon *d);
 void guard_committed(struct daemon *d);
+/* Before a peer is started: a tool that another one ran may have put its own hooks there. */
+void guard_mend_hooks(struct daemon *d);
 void guard_stop(struct daemon *d);
 
 /* branches.c: after the owners have changed; what moved is recorded in the turn and known after its commit.

@@ -60,11 +60,16 @@ static void write_owners(struct daemon *d)
 	branches_watch(d);
 }
 
-void guard_start(struct daemon *d)
+void guard_mend_hooks(struct daemon *d)
 {
 	autoerror err = {0};
 	if (guard_hooks_write(d->paths.home, d->program, &err))
 		complain(d, &err);
+}
+
+void guard_start(struct daemon *d)
+{
+	guard_mend_hooks(d);
 	write_owners(d);
 }
 
