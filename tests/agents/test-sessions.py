@@ -193,6 +193,25 @@ def test_S8_a_claude_that_is_given_a_role_is_offered_its_tools_at_once(lab):
     turns_until(lab, claude, "feat/a", lambda r: any(re.search(gone, p["text"], re.S) for p in r["new"]), "fewer tools")
 
 
+def test_I3_S8_a_claude_that_is_continued_keeps_its_role_and_its_tools(lab):
+    lab.mesh()
+    claude = lab.claude(lab.a)
+    peer_id = lab.online("feat/a")["peer_id"]
+    claude.type("hello")
+    lab.model.wait("^hello", role="user")
+    claude.wait("Nothing to do")
+    lab.idle("feat/a")
+    lab.coppice("role", "feat/a", "orchestrator")
+    claude.type("/exit")
+    lab.wait_event("peer.offline", subject=peer_id)
+    again = lab.claude(lab.a, "--continue", name="again")
+    again.type("hello again")
+    lab.model.wait("^hello again", role="user")
+    now = lab.online("feat/a")
+    same((now["peer_id"], now["role"]), (peer_id, "orchestrator"))
+    turns_until(lab, again, "feat/a", lambda r: offers(r, "job_create"), "the tools of its role")
+
+
 def brief_of(requests, word="coppice"):
     return [p["text"] for r in requests for p in r["new"] if p["role"] == "note" and f"[{word}]" in p["text"]]
 
