@@ -27,8 +27,9 @@ enum {
 
 #define ROLE_PATIENCE (2 * USEC_PER_SEC)
 #define LAST_ANSWERS USEC_PER_SEC
-/* From the list of tools to the model's having them: Claude Code gives a turn the tools that it had read by
- * its start, and a turn that an ask opened at once could not ack it. Nothing of the client's tells when. */
+/* From the list of tools to the model's having them: Claude Code gives a request the tools that it has read
+ * by then, and the first one of a turn, which an ask opened at once, may be its last: it could not ack it.
+ * Nothing of the client's tells when: it subscribes before it asks for the list, and says nothing after. */
 #define TOOLS_TAKE (USEC_PER_SEC / 2)
 
 enum era { ERA_LEGACY = 1 << 0, ERA_MODERN = 1 << 1 };
