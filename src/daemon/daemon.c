@@ -225,6 +225,7 @@ static void init_loop(struct daemon *d)
 	list_init(&d->lost_ways);
 	list_init(&d->links);
 	list_init(&d->records);
+	list_init(&d->branch_folders);
 	d->generation = 1;
 	turn_init(d);
 	for (size_t i = 0; i < ARRAY_SIZE(signums); i++) {
@@ -257,10 +258,13 @@ static void shut_down(struct daemon *d)
 	watch_stop_all(d);
 	links_close_all(d);
 	records_close_all(d);
+	guard_stop(d);
+	branches_stop(d);
 	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);
+	loop_timer_stop(d->gathering);
 	/* What is still under way belongs to the next daemon; a few turns let the handles close. */
 	for (int i = 0; i < 8; i++)
 		(void)uv_run(&d->loop, UV_RUN_NOWAIT);
@@ -289,10 +293,12 @@ int daemon_main(int ready_fd)
 			      err.hint ? err.hint : "");
 		return error_kind((enum error_code)code)->exit_code;
 	}
+	guard_start(&d);
 	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);
 	records_watch(&d);
+	gather_begin(&d);
 	turn_arm_timer(&d);
 	d.timers_due = true; /* overdue ones, and what recovery put back, start in the first turn */
 	turn_wanted(&d);

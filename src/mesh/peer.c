@@ -438,6 +438,11 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 		     "UPDATE peer SET role = coalesce(?, role), circle = coalesce(?, circle), name = ?"
 		     " WHERE peer_id = ?",
 		     "ssss", role, circle, name, peer_id);
+	if (!peer_find(s, peer_id, &peer))
+		return peer_not_found(peer_id, err);
+	json_t *data = json_object();
+	json_set_str(data, "role", role_name(peer.role));
+	peer_event(s, "peer.assigned", &peer, data);
 	return 0;
 }
 
@@ -453,13 +458,13 @@ int peer_set_quiet(struct store *s, const char *peer_id, bool quiet, struct erro
 	return 0;
 }
 
-void peer_set_hooked(struct store *s, const char *peer_id)
+bool peer_set_hooked(struct store *s, const char *peer_id)
 {
-	(void)db_run(
-		s,
-		"UPDATE peer SET hooked = 1, transport = CASE WHEN EXISTS (SELECT 1 FROM transport AS t WHERE"
-		" t.peer_id = peer.peer_id) THEN transport ELSE 'hook' END WHERE peer_id = ? AND hooked = 0",
-		"s", peer_id);
+	return db_run(s,
+		      "UPDATE peer SET hooked = 1, transport = CASE WHEN EXISTS (SELECT 1 FROM transport AS t"
+		      " WHERE t.peer_id = peer.peer_id) THEN transport ELSE 'hook' END"
+		      " WHERE peer_id = ? AND hooked = 0",
+		      "s", peer_id) > 0;
 }
 
 void peer_seen(struct store *s, const char *peer_id)
