@@ -18,7 +18,7 @@
 
 #define TELL_AGAIN_AFTER USEC_PER_HOUR
 
-static const char timer_kind[] = "governor.due";
+static const char timer_kind[] = "governor.due", age_timer[] = "governor.expire";
 
 enum { PAIR_SIZE = 2 * ID_SIZE };
 
@@ -259,6 +259,7 @@ void governor_hold(struct store *s, const struct mesh_limits *limits, const char
 	event_emit(s, "governor.held", id, NULL,
 		   json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", id, "from", from->peer_id, "to", to, "limit",
 			     hold_name(v->held), "reason", v->reason));
+	timer_set(s, age_timer, id, store_now(s) + limits->queue_age);
 	if (v->held != HOLD_HOPS)
 		timer_set(s, timer_kind, pair, later(v->due, store_now(s) + USEC_PER_MSEC));
 	autofree char *between = xasprintf("%s %s", hold_name(v->held), pair);
@@ -314,6 +315,7 @@ bool governor_let_go(struct store *s, const char *id, const struct caller *by)
 		autofree char *scope = xasprintf("hops %s", pair);
 		(void)db_run(s, "DELETE FROM governor_told WHERE scope = ?", "s", scope);
 	}
+	timer_clear(s, age_timer, id);
 	autofree char *why = by ? xasprintf("let go by %s", by->name) : xstrdup("the limit allows it");
 	message_record(s, id, "stored", NULL, why);
 	event_emit(s, "governor.let_go", id, NULL, data);
@@ -337,6 +339,14 @@ void governor_peer_gone(struct store *s, const char *peer_id)
 		"UPDATE message SET held = NULL, dead_at = NULL, dead_reason = NULL WHERE to_peer = ? AND"
 		" held IS NOT NULL",
 		"s", peer_id);
+}
+
+void governor_expire(struct store *s, const struct mesh_limits *limits, const char *id)
+{
+	if (!governor_holds(s, id))
+		return;
+	governor_forget(s, id);
+	(void)queue_bury(s, limits, id, "expired while it was held", true);
 }
 
 /* Puts one into the queue, or among the dead letters if its recipient takes nothing any more; false if there

@@ -77,6 +77,9 @@ bool governor_let_go(struct store *s, const char *id, const struct caller *by);
 /* Its ask ends, or its recipient is gone: what becomes of a waiting message becomes of it. */
 void governor_forget(struct store *s, const char *id);
 void governor_peer_gone(struct store *s, const char *peer_id);
+/* The timer "governor.expire", subject the message: held for as long as messages are kept, it becomes a dead
+ * letter (D7). */
+void governor_expire(struct store *s, const struct mesh_limits *limits, const char *id);
 /* The timer "governor.due", subject "FROM>TO": lets go what the rates allow by now. */
 void governor_due(struct store *s, const struct mesh_limits *limits, const char *pair);
 

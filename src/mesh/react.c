@@ -74,6 +74,11 @@ static void on_governor_due(struct store *s, const struct mesh_limits *limits, c
 	governor_due(s, limits, e->subject);
 }
 
+static void on_governor_expire(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	governor_expire(s, limits, e->subject);
+}
+
 static void on_peer_quiet(struct store *s, const struct mesh_limits *limits, const struct event *e)
 {
 	(void)limits;
@@ -85,10 +90,15 @@ static const struct {
 	const char *kind;
 	void (*run)(struct store *s, const struct mesh_limits *limits, const struct event *e);
 } reactions[] = {
-	{"peer.offline", on_peer_offline},     {"peer.gone", on_peer_gone},
-	{"message.expire", on_message_expire}, {"message.dead", on_message_dead},
-	{"peer.quiet", on_peer_quiet},	       {"governor.due", on_governor_due},
-	{"ask.expire", on_ask_expire},	       {"transport.settle", on_transport_settle},
+	{"peer.offline", on_peer_offline},
+	{"peer.gone", on_peer_gone},
+	{"message.expire", on_message_expire},
+	{"message.dead", on_message_dead},
+	{"peer.quiet", on_peer_quiet},
+	{"governor.due", on_governor_due},
+	{"ask.expire", on_ask_expire},
+	{"governor.expire", on_governor_expire},
+	{"transport.settle", on_transport_settle},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

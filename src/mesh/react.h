@@ -6,6 +6,7 @@
  *	peer.gone          (timer) that time is over
  *	peer.quiet         what waits for it untaken says in its trace why
  *	message.expire     (timer) waiting messages that are too old become dead letters
+ *	governor.expire    (timer) what was held for that long becomes a dead letter
  *	governor.due       (timer) messages that a rate held go on, as far as it allows
  *	message.dead       the ask that the message carried ends as undeliverable
  *	ask.expire         (timer) the ask ends as expired */

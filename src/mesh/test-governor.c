@@ -410,6 +410,26 @@ static void test_D11_held_messages_are_bounded_and_nothing_is_lost(void **state)
 		4);
 }
 
+static void test_D11_D7_what_is_held_grows_old(void **state)
+{
+	struct world *w = *state;
+	struct trio t = trio(w);
+	w->limits.hops = 1;
+	(void)notify(w, &t.from_b, &t.a);
+	(void)read_all(w, &t.a, NULL);
+	struct sent asked = ask(w, &t.from_a, &t.b, NULL), said = notify(w, &t.from_a, &t.b);
+	assert_string_equal(said.held, "hops");
+	world_pass(w, w->limits.queue_age - 1);
+	assert_true(governor_holds(w->s, asked.id));
+	world_pass(w, 1);
+	assert_false(governor_holds(w->s, asked.id));
+	json_auto_t *end = ask_to_json(w->s, asked.id);
+	assert_string_equal(json_str(end, "state"), "undeliverable");
+	autofree char *why = db_text(w->s, "SELECT dead_reason FROM message WHERE id = ?", "s", said.id);
+	assert_string_equal(why, "expired while it was held");
+	assert_int_equal(read_all(w, &t.a, "system"), 1);
+}
+
 static void test_D11_D12_the_list_and_the_trace_say_why(void **state)
 {
 	struct world *w = *state;
@@ -447,6 +467,7 @@ int main(void)
 		world_test(test_D11_a_circles_budget),
 		world_test(test_D11_people_and_services_are_never_held),
 		world_test(test_D11_held_messages_are_bounded_and_nothing_is_lost),
+		world_test(test_D11_D7_what_is_held_grows_old),
 		world_test(test_D11_D12_the_list_and_the_trace_say_why),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -384,6 +384,12 @@ static bool fill_describe(struct draft *d)
 	return true;
 }
 
+static bool fill_quiet(struct draft *d)
+{
+	json_object_set_new(d->params, "quiet", json_boolean(chance(d, 50)));
+	return chance(d, 40) || choose_peer(d, "peer_name");
+}
+
 static bool fill_spawn(struct draft *d)
 {
 	json_set_str(d->params, "path", "/");
@@ -453,6 +459,7 @@ static const struct choice {
 	{"register_peer", AGENTS, 8, fill_register},
 	{"end_session", AGENTS | WORKERS, 1, fill_nothing},
 	{"set_description", SESSIONS | AGENTS | WORKERS, 1, fill_describe},
+	{"set_quiet", SESSIONS | AGENTS | PEOPLE, 2, fill_quiet},
 	{"spawn_peer", PEOPLE, 10, fill_spawn},
 	{"worktree_create", PEOPLE, 5, fill_new},
 	{"worktree_remove", PEOPLE, 4, fill_remove},

@@ -595,6 +595,16 @@ static bool waits(struct sim *m, const struct session *s)
 		      "s", s->peer) != 0;
 }
 
+/* D10: what opens no turn comes along with its user's next prompt. */
+static bool waits_quietly(struct sim *m, const struct session *s)
+{
+	return db_int(m->store, 0,
+		      "SELECT 1 FROM message JOIN peer ON peer_id = to_peer WHERE to_peer = ? AND dead_at IS "
+		      "NULL AND"
+		      " step = 'stored' AND (quiet = 1 OR (quiet = 2 AND do_not_disturb = 1)) LIMIT 1",
+		      "s", s->peer) != 0;
+}
+
 /* A line is typed once for what waits; after that, and where no terminal is known, its user's next prompt
  * helps. */
 static bool may_be_woken(struct sim *m, const struct session *s)
@@ -636,7 +646,8 @@ static bool peace_of(struct sim *m, struct session *s)
 			hook(m, s, AGENT_TURN_END, NULL, NULL);
 		return true;
 	}
-	if (json_array_size(s->next) || s->typed || s->broken_off || (waits(m, s) && !may_be_woken(m, s))) {
+	if (json_array_size(s->next) || s->typed || s->broken_off || (waits(m, s) && !may_be_woken(m, s)) ||
+	    waits_quietly(m, s)) {
 		prompt(m, s);
 		return true;
 	}

@@ -368,6 +368,16 @@ static void add_orchestrator(struct sim *m)
 	check_turn(m);
 }
 
+/* Every third seed has a governor that holds much, the others one that holds next to nothing. */
+static void govern(struct sim *m, uint64_t seed)
+{
+	struct mesh_limits *limits = &m->core.limits;
+	bool tight = seed % 3 == 0;
+	limits->hops = tight ? (int64_t)(1 + seed % 5) : 1000;
+	limits->pair_per_minute = tight ? (int64_t)(1 + seed % 4) : 1000;
+	limits->circle_per_hour = tight && seed % 2 ? (int64_t)(10 + seed % 40) : 0;
+}
+
 static void sim_init(struct sim *m, uint64_t seed, bool trace)
 {
 	static const char text[] = "hooks: { post-land: [tell], post-remove: [tell] }\n";
@@ -388,7 +398,7 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 				.data = m,
 				.socket = "/sim/socket"};
 	m->core.limits.queue_length = 12; /* so that queues overflow */
-	m->core.limits.hops = m->core.limits.pair_per_minute = m->core.limits.circle_per_hour = 100000;
+	govern(m, seed);
 	m->model = model_new();
 	list_init(&m->ready);
 	list_init(&m->parked);
