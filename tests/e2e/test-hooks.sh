@@ -43,6 +43,34 @@ test_D4_a_hook_that_waits_wakes_an_idle_session_and_is_the_only_one() {
 	same "$(coppice trace "$(json message_id <"$T/sent")" --json | json steps.-1.transport)" claude-rewake
 }
 
+test_D10_a_notify_to_a_quiet_session_comes_along_with_its_next_turn() {
+	for event in SessionStart Stop UserPromptSubmit; do payload $event >"$T/$event"; done
+	mkfifo "$T/go" "$T/ready"
+	coppice status >/dev/null
+	sh -c '
+		hook() { coppice hook "$1" --backend claude-code <"$T/$1"; }
+		hook SessionStart >"$T/began"
+		echo >"$T/ready"
+		read -r _ <"$T/go"
+		hook Stop >"$T/stopped" 2>&1
+		hook UserPromptSubmit >"$T/prompted"
+	' &
+	agent=$!
+	read -r _ <"$T/ready"
+	name=$(coppice ps --json | json peers.0.name)
+	same "$(coppice ps --json | json peers.0.quiet)" false
+	same "$(coppice quiet "$name" on --json | json quiet)" true
+	coppice ps | grep -q "quiet"
+	id=$(coppice notify "$name" "by the way" --json | json message_id)
+	coppice trace "$id" --json | json steps.0.reason | grep -q "marked quiet"
+	echo >"$T/go"
+	wait $agent
+	! grep -q "by the way" "$T/stopped" || fail "its turn went on for it"
+	grep -q "by the way" "$T/prompted"
+	refuses 3 coppice quiet human on
+	refuses 2 coppice quiet "$name" perhaps
+}
+
 # The session listens, starts its MCP server, and ends it by a signal, as Claude Code does.
 session_with_inbox() {
 	python3 - "$1" <<'END'
