@@ -219,6 +219,8 @@ static int agent_hook_event(struct command_run *run, const struct agent_backend 
 	if (!code) {
 		guard_session(backend, answer);
 		print_answer(run, backend, &hook, answer);
+		if (backend->hosts_sessions) /* its environment does not say which one speaks */
+			client_set_session(run->client, hook.session);
 		tell_passed_on(run, answer);
 	}
 	return code;

@@ -472,13 +472,26 @@ static int read_token(char **ret, struct error *err)
 	return 0;
 }
 
+static bool session_ok(const char *id)
+{
+	size_t len = id ? strlen(id) : 0;
+	return len && len <= SESSION_MAX && strspn(id, "0123456789abcdefABCDEF-") == len;
+}
+
+void client_set_session(struct client *c, const char *session)
+{
+	if (!session_ok(session))
+		return;
+	free(c->session);
+	c->session = xstrdup(session);
+}
+
 /* What a process that hosts sessions names the one that this command runs in; NULL if nothing does. */
 static const char *own_session(void)
 {
 	for (const struct agent_backend *const *b = agent_backends(); *b; b++) {
 		const char *id = (*b)->session_variable ? getenv((*b)->session_variable) : NULL;
-		size_t len = id ? strlen(id) : 0;
-		if (len && len <= SESSION_MAX && strspn(id, "0123456789abcdefABCDEF-") == len)
+		if (session_ok(id))
 			return id;
 	}
 	return NULL;

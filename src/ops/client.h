@@ -55,6 +55,9 @@ enum client_flags {
  * COPPICE_TOKEN_FILE. The token's file must be the user's alone (S4). */
 int client_open_default(unsigned flags, struct client **ret, struct error *err) _warn_unused_;
 void client_set_limit(struct client *c, usec_t limit);
+/* The runtime's id of the session that the calls are of, where its process hosts several (I3); what cannot be
+ * one is passed over. */
+void client_set_session(struct client *c, const char *session);
 
 /* POST /v1/<op> with `args` (NULL is {}); the answer is a new reference. `key` is the Idempotency-Key of a
  * change; NULL for what changes nothing and may therefore be repeated. */

@@ -84,6 +84,39 @@ def test_D3_ten_messages_arrive_in_order(lab):
         same([m["text"] for m in lab.model.messages(api=api)], wanted)
 
 
+def ways(lab, message):
+    return {s["transport"] for s in lab.json("trace", message)["steps"] if s["step"] in ("offered", "submitted", "consumed")}
+
+
+def quiet(lab, name, api, terminal, native):
+    """What is said to a quiet session comes with its user's prompt, by the hook, and along with an ask, by the native way."""
+    lab.model.on("^good morning", say("Good morning."), api=api)
+    lab.model.on_ask("are you well", reply="very", api=api)
+    lab.coppice("quiet", name, "on")
+    note = lab.notify(name, "the first thing")
+    terminal.type("good morning")
+    lab.model.wait("the first thing", api=api)
+    terminal.wait("Good morning")
+    lab.until_step(note, "consumed")
+    same(ways(lab, note), {"hook"})
+    lab.idle(name)
+    note = lab.notify(name, "the second thing")
+    cid = lab.ask(name, "are you well?")
+    lab.until_step(cid, "answered")
+    same([m["text"] for m in lab.model.messages(api=api)][-2:], ["the second thing", "are you well?"])
+    same(ways(lab, note), {native})
+
+
+def test_D10_a_notify_does_not_wake_a_quiet_claude(lab):
+    claude, _ = both(lab)
+    quiet(lab, "feat/a", "messages", claude, "claude-inbox")
+
+
+def test_D10_a_notify_does_not_wake_a_quiet_codex(lab):
+    _, codex = both(lab)
+    quiet(lab, "feat/b", "responses", codex, "codex-link")
+
+
 def test_A5_wait_on_ack_takes_the_reply_in_place_of_a_message(lab):
     claude, _ = both(lab)
     hold = lab.model.hold()
