@@ -227,6 +227,19 @@ void read_check(struct sim *m)
 					   "s", id)) sim_break(m, RULE_A6, "%s is lost", id);
 }
 
+/* How it came to where it is, for whoever reads the trace. */
+static void say_trace(struct sim *m, const char *id)
+{
+	autoquery q = db_query(m->store,
+			       "SELECT step, at, coalesce(transport, ''), coalesce(reason, '') FROM delivery "
+			       "WHERE message_id"
+			       " = ? ORDER BY n",
+			       "s", id);
+	while (query_next(&q))
+		sim_say(m, "  %s %s at %lld by %s: %s", id, query_text(&q, 0), (long long)query_int(&q, 1),
+			query_text(&q, 2), query_text(&q, 3));
+}
+
 /* Everything for a session that is there has been read. */
 void read_peace(struct sim *m)
 {
@@ -240,10 +253,11 @@ void read_peace(struct sim *m)
 			" peer_id = to_peer WHERE to_peer = ? AND peer.status = 'online' AND dead_at IS NULL"
 			" AND step IN ('stored','offered','submitted') LIMIT 1",
 			"s", s->peer);
-		if (query_next(&q))
-			sim_break(m, RULE_ENDS,
-				  "%s is %s and never comes to session %zu (%s, %s, %s, hooked %lld)",
-				  query_text(&q, 0), query_text(&q, 1), i, s->backend, query_text(&q, 2),
-				  query_text(&q, 3), (long long)query_int(&q, 4));
+		if (!query_next(&q))
+			continue;
+		say_trace(m, query_text(&q, 0));
+		sim_break(m, RULE_ENDS, "%s is %s and never comes to session %zu (%s, %s, %s, hooked %lld)",
+			  query_text(&q, 0), query_text(&q, 1), i, s->backend, query_text(&q, 2),
+			  query_text(&q, 3), (long long)query_int(&q, 4));
 	}
 }
