@@ -17,6 +17,9 @@ enum { UNDER_WAY_MAX = 1000, RETURNS_MAX = 5 };
 /* A hook that has not told by then that it passed on what it got has been ended. */
 #define HOOK_SETTLES (10 * USEC_PER_SEC)
 
+/* A way whose end has gone told of it late: had it arrived at an idle peer, a turn has begun by then. */
+#define LATE_WORD_SETTLES (10 * USEC_PER_SEC)
+
 static const char *const outcomes[] = {
 	[DELIVER_SUBMITTED] = "submitted",
 	[DELIVER_HELD] = "held",
@@ -129,6 +132,17 @@ static void give_up(struct store *s, const struct mesh_limits *limits, const cha
 	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
 }
 
+/* An end that speaks of a message while its way is closed may be gone before it opens that anew: the way that
+ * is opened next knows nothing of the message (transport.h), whatever was said last. */
+static void cut_late_word(struct store *s, const char *peer_id, const struct transport_kind *kind,
+			  const char *id)
+{
+	if (!(kind->flags & TRANSPORT_PUSHES) || transport_attached(s, peer_id, kind))
+		return;
+	message_record(s, id, "cut", kind->name, "its way was closed when it told of it");
+	timer_set(s, "transport.settle", peer_id, store_now(s) + LATE_WORD_SETTLES);
+}
+
 int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
 		   const char *reason, struct error *err)
@@ -154,7 +168,8 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 		late = message_consume(s, id, kind->name, reason, NULL);
 		break;
 	}
-	(void)late;
+	if (!late && (outcome == DELIVER_SUBMITTED || outcome == DELIVER_HELD))
+		cut_late_word(s, peer_id, kind, id);
 	return 0;
 }
 

@@ -31,8 +31,9 @@ enum deliver_outcome { DELIVER_SUBMITTED, DELIVER_HELD, DELIVER_RETURNED, DELIVE
 /* False for a name that is none of "submitted", "held", "returned", "consumed". */
 bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret);
 /* Records what became of a message of this peer's. What the ladder does not allow any more, such as a late
- * "submitted" for what was consumed, changes nothing. What a way returned time after time becomes a dead
- * letter. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
+ * "submitted" for what was consumed, changes nothing. What is told while the way is closed counts, and stays
+ * what a closed way had under way. What a way returned time after time becomes a dead letter. ERR_NOT_FOUND.
+ * Event message.held {id,to,reason}. */
 int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
 		   const char *reason, struct error *err) _warn_unused_;

@@ -235,6 +235,22 @@ static void test_D4_a_restart_of_the_daemon_settles_what_was_under_way(void **st
 	assert_step(w, heard, "stored", true);
 }
 
+static void test_D4_a_late_word_does_not_hide_that_its_end_has_gone(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *held = says(w, &s, "1"), *sent = says(w, &s, "2");
+	assert_int_equal(taken(w, &s, INBOX), 2);
+	transport_reset(w->s);
+	report(w, &s, held, DELIVER_HELD); /* its last words, before it took anything anew */
+	report(w, &s, sent, DELIVER_SUBMITTED);
+	transport_attach(w->s, s.b.peer_id, INBOX); /* another end */
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	assert_step(w, held, "stored", true);
+	assert_step(w, sent, "stored", true);
+}
+
 static void test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has(void **state)
 {
 	struct world *w = *state;
@@ -388,6 +404,7 @@ int main(void)
 		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
 		world_test(test_D4_a_way_that_is_opened_anew_knows_nothing_of_what_the_old_one_had),
 		world_test(test_D4_a_restart_of_the_daemon_settles_what_was_under_way),
+		world_test(test_D4_a_late_word_does_not_hide_that_its_end_has_gone),
 		world_test(test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has),
 		world_test(test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again),
 		world_test(test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else),
