@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "flow/brief.h"
 #include "flow/effects.h"
+#include "flow/spawn.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
 
@@ -191,6 +192,8 @@ void session_found(struct core *core, const struct session_found *found)
 		(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
 		return;
 	}
+	if (!found->inside && found->mark && spawn_unproven(core->store, found->mark))
+		return;
 	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", found->backend, "key",
 				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
 				 (json_int_t)found->start_time, "turn", (int)found->turn);

@@ -298,6 +298,37 @@ static void test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it(void
 	assert_false(transport_attached(r->s, peer.peer_id, transport_find("codex-link")));
 }
 
+/* The daemon was started anew while it made the terminal: what that proves is not on record yet. */
+static void test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started(void **state)
+{
+	struct rig *r = *state;
+	char spawn[ID_SIZE], id[ID_SIZE];
+	int64_t effect;
+	autoerror err = {0};
+	struct peer_spec spec = {.name = "a", .branch = "a", .backend = "claude-code", .trusted = true};
+	world_check(peer_mint(r->s, &spec, id, &err), &err);
+	struct spawn_order order = {.peer_id = id, .backend = "claude-code", .path = "/src/app"};
+	world_check(spawn_order(&r->core, &order, spawn, &effect, &err), &err);
+	rig_turn(r);
+	struct session_found one = {.backend = "claude-code",
+				    .key = "key-1",
+				    .path = "/src/app",
+				    .pid = 778,
+				    .start_time = 7,
+				    .mark = id};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	assert_null(rig_find(r, "session.locate", NULL));
+	rig_spawned(r, "a");
+	one.inside = id;
+	session_found(&r->core, &one);
+	rig_turn(r);
+	rig_fail(r, "session.locate", NULL, "not_found", "there is no repository");
+	struct peer_ref peer;
+	assert_true(peer_of_session(r->s, 778, 7, "key-1", &peer));
+	assert_string_equal(peer.peer_id, id);
+}
+
 static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
 {
 	struct rig *r = *state;
@@ -415,6 +446,7 @@ int main(void)
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
+		rig_test(test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
 		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),
