@@ -81,6 +81,7 @@ static const struct reaction {
 	{"transport.detached", handover_on_event},
 	{"message.stored", wake_on_event},
 	{"message.waits", wake_on_event},
+	{"peer.online", wake_on_event},
 	{"peer.turn", wake_on_event},
 	{"transport.detached", wake_on_event},
 	{"wake.due", wake_on_due},

@@ -8,6 +8,7 @@
 #include "flow/brief.h"
 #include "flow/effects.h"
 #include "flow/spawn.h"
+#include "flow/wake.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
 
@@ -86,6 +87,7 @@ static void on_start(struct core *core, const struct peer_ref *peer, const struc
 	if (begins_anew(e->source))
 		deliver_begun_anew(core->store, peer->peer_id);
 	brief(core->store, peer->peer_id, context);
+	wake_if_it_waits(core, peer->peer_id);
 }
 
 static void on_prompt(struct core *core, const struct peer_ref *peer, const struct session_event *e,

@@ -259,6 +259,61 @@ static void test_S3_only_a_terminals_place_is_kept_of_a_session(void **state)
 	assert_true(json_equal(pane, want));
 }
 
+static bool wakes(struct rig *r, const struct peer_ref *peer)
+{
+	r->w->now += 4 * USEC_PER_SEC;
+	rig_turn(r);
+	(void)timer_fire(r->s);
+	rig_turn(r);
+	struct effect *e = rig_find(r, "wake", NULL);
+	bool woken = e && strcmp(e->subject, peer->peer_id) == 0;
+	if (e)
+		rig_finish(r, e, true, json_pack("{s:s}", "outcome", "typed"));
+	return woken;
+}
+
+static void test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process before = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_process after = {.kind = SESSION_AGENT, .pid = 60, .start_time = 6, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	json_auto_t *pane =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	autoerror err = {0};
+	world_check(peer_register(r->s, &before, &spec, &b, &err), &err);
+	json_decref(simple(r, &b, AGENT_SESSION_START));
+	assert_int_equal(peer_offline(r->s, b.peer_id, CAUSE_PROCESS_GONE, NULL), 0);
+	rig_turn(r);
+	free(asks(r, &a, &b, "are you there?"));
+	rig_turn(r);
+	assert_false(wakes(r, &b));
+	world_check(peer_register(r->s, &after, &spec, &b, &err), &err);
+	wake_note_pane(r->s, b.peer_id, pane);
+	rig_turn(r);
+	assert_true(wakes(r, &b));
+}
+
+/* It was written to while nobody knew where its terminal is. */
+static void test_D5_a_session_that_begins_anew_is_woken_for_what_waits(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	json_auto_t *pane =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	json_decref(simple(r, &b, AGENT_SESSION_START));
+	free(asks(r, &a, &b, "are you there?"));
+	rig_turn(r);
+	assert_false(wakes(r, &b));
+	struct session_event start = {.event = AGENT_SESSION_START, .source = "clear"};
+	json_decref(event(r, &b, &start));
+	wake_note_pane(r->s, b.peer_id, pane);
+	assert_true(wakes(r, &b));
+	json_decref(event(r, &b, &start));
+	assert_false(wakes(r, &b)); /* once for what waits */
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -445,6 +500,8 @@ int main(void)
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
+		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
+		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
 		rig_test(test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
