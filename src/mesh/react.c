@@ -22,7 +22,7 @@ static void on_peer_offline(struct store *s, const struct mesh_limits *limits, c
 	struct peer_ref peer;
 	if (!is_gone(s, e->subject, &peer))
 		return;
-	(void)db_run(s, "DELETE FROM transport WHERE peer_id = ?", "s", peer.peer_id);
+	transport_forget(s, peer.peer_id);
 	deliver_unheard(s, peer.peer_id);
 	deliver_settle(s, peer.peer_id, "its session ended before it was seen to read this");
 	if (peer.cause == CAUSE_REBOOT) {

@@ -162,6 +162,18 @@ static void test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read(
 	assert_false(transport_attached(w->s, s.b.peer_id, INBOX));
 }
 
+/* Nobody is there to say by which way it can be reached when it comes back. */
+static void test_I9_a_peer_that_went_is_shown_with_none_of_its_ways(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	assert_int_equal(peer_offline(w->s, s.b.peer_id, CAUSE_PROCESS_GONE, NULL), 0);
+	world_turn(w);
+	json_auto_t *peer = peer_to_json(w->s, s.b.peer_id);
+	assert_string_not_equal(json_str(peer, "transport"), "claude-inbox");
+}
+
 static void test_D6_hooks_carry_what_no_native_way_does(void **state)
 {
 	struct world *w = *state;
@@ -399,6 +411,7 @@ int main(void)
 		world_test(test_D4_a_closed_way_settles_by_itself_at_an_idle_peer),
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
+		world_test(test_I9_a_peer_that_went_is_shown_with_none_of_its_ways),
 		world_test(test_D6_hooks_carry_what_no_native_way_does),
 		world_test(test_D1_what_an_ended_hook_kept_to_itself_was_not_read),
 		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
