@@ -115,6 +115,7 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 {
 	(void)context;
 	deliver_settle(core->store, peer->peer_id, "the turn ended, and it was not seen to be read");
+	deliver_doubt(core->store, peer->peer_id);
 	add_pulled(core, peer, carry_on);
 	if (carry_on->len || e->continued)
 		return;
@@ -174,6 +175,16 @@ static enum turn_state turn_of(enum agent_turn turn)
 	return turns[turn];
 }
 
+/* By a runtime's own word, which tells also of a turn that no hook ended. */
+static void note_turn(struct core *core, const struct peer_ref *peer, enum agent_turn turn)
+{
+	if (turn == AGENT_TURN_IDLE) {
+		deliver_confirm_pulled(core->store, peer->peer_id);
+		deliver_doubt(core->store, peer->peer_id);
+	}
+	(void)!peer_set_turn_state(core->store, peer->peer_id, turn_of(turn), NULL); /* or it has gone */
+}
+
 static bool is_peer_already(struct core *core, const struct session_found *found, struct peer_ref *ret)
 {
 	autofree char *id =
@@ -191,7 +202,7 @@ void session_found(struct core *core, const struct session_found *found)
 		return;
 	if (!found->hosted && is_peer_already(core, found, &peer)) {
 		/* What no hook tells: that a turn was broken off, that a dialog is open. */
-		(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
+		note_turn(core, &peer, found->turn);
 		return;
 	}
 	if (!found->inside && found->mark && spawn_unproven(core->store, found->mark))
@@ -270,7 +281,5 @@ void session_turn(struct core *core, int64_t pid, int64_t start_time, const char
 	struct peer_ref peer;
 	if (!peer_of_session(core->store, (pid_t)pid, (uint64_t)start_time, key, &peer))
 		return;
-	if (turn == AGENT_TURN_IDLE)
-		deliver_confirm_pulled(core->store, peer.peer_id);
-	(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(turn), NULL); /* or it has gone */
+	note_turn(core, &peer, turn);
 }

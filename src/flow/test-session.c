@@ -259,6 +259,29 @@ static void test_S3_only_a_terminals_place_is_kept_of_a_session(void **state)
 	assert_true(json_equal(pane, want));
 }
 
+/* Escape calls no hook; the record that the runtime keeps is all that tells of it. */
+static void test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	struct session_found record = {.backend = "claude-code",
+				       .key = "key-1",
+				       .path = "/src/app",
+				       .pid = r->w->next_pid - 1,
+				       .start_time = 77,
+				       .turn = AGENT_TURN_WORKING};
+	autofree char *id = asks(r, &a, &b, "which endpoints?");
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	passed_on(r, &b, id);
+	session_found(&r->core, &record);
+	json_auto_t *before = message_to_json(r->s, id);
+	assert_string_equal(json_str(before, "step"), "submitted");
+	record.turn = AGENT_TURN_IDLE;
+	session_found(&r->core, &record);
+	json_auto_t *after = message_to_json(r->s, id);
+	assert_string_equal(json_str(after, "step"), "consumed");
+}
+
 static bool wakes(struct rig *r, const struct peer_ref *peer)
 {
 	r->w->now += 4 * USEC_PER_SEC;
@@ -500,6 +523,7 @@ int main(void)
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
+		rig_test(test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over),
 		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
 		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),

@@ -8,6 +8,8 @@
  *			passed it on
  *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
  *			under way waits again
+ *	deliver_doubt	and what an open way brought has begun a turn in a moment, or the hook that was to
+ *			tell of it was lost
  *
  * All functions run inside a turn. */
 #ifndef MESH_DELIVER_H
@@ -52,6 +54,12 @@ void deliver_unheard(struct store *s, const char *peer_id);
 /* The session of the process was exchanged for another: what its runtime took and was not seen to be read
  * waits again. */
 void deliver_begun_anew(struct store *s, const char *peer_id);
+/* The peer is idle: what its runtime took by now begins a turn, and the hook of its prompt tells that it was
+ * read. If the peer is idle still after a while that hook was lost: the message waits again, as a repeat
+ * (D2), a few times at most, for without hooks there is no proof at all. By timers, each with
+ * deliver_doubted. */
+void deliver_doubt(struct store *s, const char *peer_id);
+void deliver_doubted(struct store *s, const char *id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */
 void deliver_settle(struct store *s, const char *peer_id, const char *reason);
 

@@ -56,6 +56,12 @@ static void on_transport_settle(struct store *s, const struct mesh_limits *limit
 		deliver_settle(s, e->subject, "the way closed before it was seen to be read");
 }
 
+static void on_delivery_doubt(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	(void)limits;
+	deliver_doubted(s, e->subject);
+}
+
 static void on_message_dead(struct store *s, const struct mesh_limits *limits, const struct event *e)
 {
 	const char *kind = json_str(e->data, "kind");
@@ -75,6 +81,7 @@ static const struct {
 	{"peer.offline", on_peer_offline},     {"peer.gone", on_peer_gone},
 	{"message.expire", on_message_expire}, {"message.dead", on_message_dead},
 	{"ask.expire", on_ask_expire},	       {"transport.settle", on_transport_settle},
+	{"delivery.doubt", on_delivery_doubt},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

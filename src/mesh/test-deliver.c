@@ -174,6 +174,54 @@ static void test_I9_a_peer_that_went_is_shown_with_none_of_its_ways(void **state
 	assert_string_not_equal(json_str(peer, "transport"), "claude-inbox");
 }
 
+/* Claude calls a hook with each message that it reads; the daemon was away when it was called. */
+static void test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1"), *next = says(w, &s, "2");
+	peer_set_hooked(w->s, s.b.peer_id);
+	json_decref(deliver_take(w->s, s.b.peer_id, INBOX, 1));
+	report(w, &s, id, DELIVER_SUBMITTED);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "submitted", true); /* it may be in the turn that has begun with it */
+	deliver_doubt(w->s, s.b.peer_id);
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_WORKING, NULL), NULL);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "submitted", true); /* or in the one after that */
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_IDLE, NULL), NULL);
+	deliver_doubt(w->s, s.b.peer_id);
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	report(w, &s, next, DELIVER_SUBMITTED);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "stored", true);
+	assert_step(w, next, "submitted", true);
+}
+
+static void test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	int shown = 0;
+	for (; taken(w, &s, INBOX) == 1 && shown < 100; shown++) {
+		report(w, &s, id, DELIVER_SUBMITTED);
+		deliver_doubt(w->s, s.b.peer_id);
+		world_pass(w, 31 * USEC_PER_SEC);
+		peer_set_hooked(w->s, s.b.peer_id);
+	}
+	assert_int_equal(shown, 1); /* none has ever called */
+	autofree char *other = says(w, &s, "2");
+	for (; taken(w, &s, INBOX) == 1 && shown < 100; shown++) {
+		report(w, &s, other, DELIVER_SUBMITTED);
+		deliver_doubt(w->s, s.b.peer_id);
+		world_pass(w, 31 * USEC_PER_SEC);
+	}
+	assert_in_range(shown, 2, 10);
+}
+
 static void test_D6_hooks_carry_what_no_native_way_does(void **state)
 {
 	struct world *w = *state;
@@ -412,6 +460,8 @@ int main(void)
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
 		world_test(test_I9_a_peer_that_went_is_shown_with_none_of_its_ways),
+		world_test(test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again),
+		world_test(test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever),
 		world_test(test_D6_hooks_carry_what_no_native_way_does),
 		world_test(test_D1_what_an_ended_hook_kept_to_itself_was_not_read),
 		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
