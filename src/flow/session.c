@@ -14,6 +14,8 @@
 
 enum { PULL_MAX = 10, TEXT_MAX = 256 << 10 };
 
+static const char turn_over[] = "the turn ended, and it was not seen to be read";
+
 /* --- where a session works --- */
 
 void session_place(struct store *s, const char *path, char **ret_repo, char **ret_branch)
@@ -114,7 +116,7 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 			struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)context;
-	deliver_settle(core->store, peer->peer_id, "the turn ended, and it was not seen to be read");
+	deliver_settle(core->store, peer->peer_id, turn_over);
 	deliver_doubt(core->store, peer->peer_id);
 	add_pulled(core, peer, carry_on);
 	if (carry_on->len || e->continued)
@@ -175,14 +177,24 @@ static enum turn_state turn_of(enum agent_turn turn)
 	return turns[turn];
 }
 
+static bool in_turn(struct store *s, const char *peer_id)
+{
+	return db_int(s, 0,
+		      "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state IN ('working','awaiting_input')",
+		      "s", peer_id) != 0;
+}
+
 /* By a runtime's own word, which tells also of a turn that no hook ended. */
 static void note_turn(struct core *core, const struct peer_ref *peer, enum agent_turn turn)
 {
+	struct store *s = core->store;
 	if (turn == AGENT_TURN_IDLE) {
-		deliver_confirm_pulled(core->store, peer->peer_id);
-		deliver_doubt(core->store, peer->peer_id);
+		deliver_confirm_pulled(s, peer->peer_id);
+		if (in_turn(s, peer->peer_id))
+			deliver_settle(s, peer->peer_id, turn_over);
+		deliver_doubt(s, peer->peer_id);
 	}
-	(void)!peer_set_turn_state(core->store, peer->peer_id, turn_of(turn), NULL); /* or it has gone */
+	(void)!peer_set_turn_state(s, peer->peer_id, turn_of(turn), NULL); /* or it has gone */
 }
 
 static bool is_peer_already(struct core *core, const struct session_found *found, struct peer_ref *ret)

@@ -282,6 +282,33 @@ static void test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the
 	assert_string_equal(json_str(after, "step"), "consumed");
 }
 
+static void test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	const struct transport_kind *inbox = transport_find("claude-inbox");
+	struct session_found record = {.backend = "claude-code",
+				       .key = "key-1",
+				       .path = "/src/app",
+				       .pid = r->w->next_pid - 1,
+				       .start_time = 77,
+				       .turn = AGENT_TURN_IDLE};
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	autofree char *id = asks(r, &a, &b, "which endpoints?");
+	transport_attach(r->s, b.peer_id, inbox);
+	json_decref(deliver_take(r->s, b.peer_id, inbox, 10));
+	transport_detach(r->s, b.peer_id, inbox, "it died");
+	transport_attach(r->s, b.peer_id, inbox);
+	session_found(&r->core, &record);
+	json_auto_t *after = message_to_json(r->s, id);
+	assert_string_equal(json_str(after, "step"), "stored");
+	json_decref(deliver_take(r->s, b.peer_id, inbox, 10));
+	transport_detach(r->s, b.peer_id, inbox, "it died");
+	session_found(&r->core, &record); /* no turn has ended: it may begin one in a moment */
+	json_auto_t *again = message_to_json(r->s, id);
+	assert_string_equal(json_str(again, "step"), "offered");
+}
+
 static bool wakes(struct rig *r, const struct peer_ref *peer)
 {
 	r->w->now += 4 * USEC_PER_SEC;
@@ -524,6 +551,7 @@ int main(void)
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
 		rig_test(test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over),
+		rig_test(test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had),
 		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
 		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),

@@ -247,6 +247,8 @@ static void set_turn(struct sim *m, struct session *s, bool working)
 	if (!working)
 		s->continued = false;
 	link_tell(m, s, "turn", NULL, NULL);
+	if (strcmp(s->backend, "claude-code") == 0)
+		link_note_record(m, index_of(m, s));
 }
 
 static void read_all(struct sim *m, struct session *s, json_t *shown)
@@ -399,9 +401,7 @@ static void at_work(struct sim *m, struct session *s)
 		hook(m, s, AGENT_COMPACTS, NULL, NULL);
 	} else if (luck < 90) { /* broken off by its user: no hook tells */
 		set_turn(m, s, false);
-		if (strcmp(s->backend, "claude-code") == 0)
-			link_note_record(m, index_of(m, s));
-		else if (!s->hosts)
+		if (strcmp(s->backend, "codex") == 0 && !s->hosts)
 			s->broken_off = true;
 	} else if (luck < 91) {
 		end_runtime(m, s->proc, -1);
