@@ -292,6 +292,8 @@ static void session_ends(struct sim *m, struct session *s)
 	if (s->next_key[0]) { /* another one begins in its place */
 		memcpy(s->key, s->next_key, sizeof(s->key));
 		s->began = "clear";
+		if (s->hosts) /* its id selects its peer (I3): another thread's is told anew */
+			s->peer[0] = '\0';
 		s->next_key[0] = '\0';
 		s->started = s->linked = false;
 		json_array_clear(s->next);
