@@ -70,9 +70,14 @@ pid_t agent_process(const struct agent_backend *backend)
 }
 
 static const char *const event_names[AGENT_EVENT_MAX_] = {
-	[AGENT_SESSION_START] = "session_start", [AGENT_PROMPT] = "prompt", [AGENT_TOOL_END] = "tool_end",
-	[AGENT_TURN_END] = "turn_end",		 [AGENT_AWAITS] = "awaits", [AGENT_COMPACTS] = "compacts",
+	[AGENT_SESSION_START] = "session_start",
+	[AGENT_PROMPT] = "prompt",
+	[AGENT_TOOL_END] = "tool_end",
+	[AGENT_TURN_END] = "turn_end",
+	[AGENT_AWAITS] = "awaits",
+	[AGENT_COMPACTS] = "compacts",
 	[AGENT_SESSION_END] = "session_end",
+	[AGENT_TURN_FAILED] = "turn_failed",
 };
 
 const char *agent_event_name(enum agent_event event)

@@ -64,7 +64,8 @@ enum agent_event {
 	AGENT_PROMPT,	/* something enters the model's turn as a prompt */
 	AGENT_TOOL_END, /* between two tool calls */
 	AGENT_TURN_END,
-	AGENT_AWAITS, /* a dialog waits for the user */
+	AGENT_TURN_FAILED, /* it ended by an error of the runtime's or of its model's service */
+	AGENT_AWAITS,	   /* a dialog waits for the user */
 	AGENT_COMPACTS,
 	AGENT_SESSION_END,
 	AGENT_EVENT_MAX_,
@@ -79,7 +80,8 @@ struct agent_hook {
 	enum agent_event event;
 	char *session; /* the runtime's id of the session, or NULL */
 	char *cwd;
-	char *source;	/* of a session's start: startup, resume, clear, compact; or NULL */
+	char *source;	/* of a session's start: startup, resume, clear, compact; of AGENT_TURN_FAILED:
+			 * AGENT_NO_LOGIN, or   the runtime's word for what went wrong; or NULL */
 	char *prompt;	/* text of AGENT_PROMPT, at most AGENT_PROMPT_MAX bytes of it; or NULL */
 	bool continued; /* AGENT_TURN_END: a hook has kept this turn going already */
 	bool waits;	/* the hook runs in the background, and may wake the session with a message: the event
@@ -87,6 +89,8 @@ struct agent_hook {
 };
 
 enum { AGENT_PROMPT_MAX = 256 << 10 };
+
+#define AGENT_NO_LOGIN "login"
 
 void agent_hook_release(struct agent_hook *hook);
 

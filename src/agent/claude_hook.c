@@ -7,16 +7,14 @@
 #include "agent/hook.h"
 #include "base/json.h"
 
+enum { FAILURE_MAX = 40 };
+
 static const struct hook_kind events[] = {
-	{"SessionStart", AGENT_SESSION_START, true},
-	{"UserPromptSubmit", AGENT_PROMPT, true},
-	{"PostToolUse", AGENT_TOOL_END, true},
-	{"Stop", AGENT_TURN_END, false},
-	{"Notification", AGENT_AWAITS, false},
-	{"PermissionRequest", AGENT_AWAITS, false},
-	{"PreCompact", AGENT_COMPACTS, false},
-	{"SessionEnd", AGENT_SESSION_END, false},
-	{0},
+	{"SessionStart", AGENT_SESSION_START, true}, {"UserPromptSubmit", AGENT_PROMPT, true},
+	{"PostToolUse", AGENT_TOOL_END, true},	     {"Stop", AGENT_TURN_END, false},
+	{"StopFailure", AGENT_TURN_FAILED, false},   {"Notification", AGENT_AWAITS, false},
+	{"PermissionRequest", AGENT_AWAITS, false},  {"PreCompact", AGENT_COMPACTS, false},
+	{"SessionEnd", AGENT_SESSION_END, false},    {0},
 };
 
 static bool is_one_of(const char *text, const char *const *list)
@@ -57,6 +55,15 @@ static bool passes(enum agent_event event, const json_t *payload)
 	return event != AGENT_SESSION_END || !is_one_of(json_str(payload, "reason"), goes_on);
 }
 
+/* Why the turn failed: a word such as "rate_limit". */
+static char *failure_of(const json_t *payload)
+{
+	const char *error = json_str(payload, "error");
+	if (!error || strlen(error) > FAILURE_MAX)
+		return NULL;
+	return xstrdup(strcmp(error, "authentication_failed") == 0 ? AGENT_NO_LOGIN : error);
+}
+
 int claude_hook_read(const char *event, const json_t *payload, struct agent_hook *ret, struct error *err)
 {
 	const char *name = json_str(payload, "hook_event_name");
@@ -72,6 +79,8 @@ int claude_hook_read(const char *event, const json_t *payload, struct agent_hook
 	if (code)
 		return code;
 	ret->waits = waits;
+	if (what == AGENT_TURN_FAILED)
+		ret->source = failure_of(payload);
 	const char *source = json_str(payload, "source");
 	if (what == AGENT_SESSION_START && source && strcmp(source, "fork") == 0)
 		ret->source = xstrdup("resume"); /* what it was called before 2.1.214 */

@@ -25,6 +25,7 @@ static const struct entry {
 	{.event = "UserPromptSubmit"},
 	{.event = "PostToolUse"},
 	{.event = "Stop"},
+	{.event = "StopFailure", .since = {2, 1, 197}},
 	{.event = "Notification", .matcher = "permission_prompt|elicitation_dialog"},
 	{.event = "PermissionRequest", .since = {2, 0, 45}},
 	{.event = "PreCompact"},

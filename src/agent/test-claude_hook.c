@@ -43,6 +43,7 @@ static void test_each_event_is_told(void **state)
 		{"UserPromptSubmit", PAYLOAD("UserPromptSubmit", ",\"prompt\":\"hi\""), AGENT_PROMPT},
 		{"PostToolUse", PAYLOAD("PostToolUse", ",\"tool_name\":\"Bash\""), AGENT_TOOL_END},
 		{"Stop", PAYLOAD("Stop", ""), AGENT_TURN_END},
+		{"StopFailure", PAYLOAD("StopFailure", ",\"error\":\"rate_limit\""), AGENT_TURN_FAILED},
 		{"Notification", PAYLOAD("Notification", ",\"notification_type\":\"permission_prompt\""),
 		 AGENT_AWAITS},
 		{"Notification", PAYLOAD("Notification", ",\"notification_type\":\"elicitation_dialog\""),
@@ -80,6 +81,27 @@ static void test_I3_a_session_that_is_cleared_goes_on_in_the_same_process(void *
 		assert_string_equal(hook.cwd, "/w");
 		if (all[i].result)
 			assert_string_equal(hook.source, all[i].result);
+		else
+			assert_null(hook.source);
+		agent_hook_release(&hook);
+	}
+}
+
+static void test_a_failed_turn_says_why(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *error, *reason;
+	} all[] = {{"\"rate_limit\"", "rate_limit"},
+		   {"\"authentication_failed\"", AGENT_NO_LOGIN},
+		   {"7", NULL},
+		   {"\"a text that is far too long to be the one word that it was said to be\"", NULL}};
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		autofree char *text = xasprintf(PAYLOAD("StopFailure", ",\"error\":%s"), all[i].error);
+		struct agent_hook hook = {0};
+		assert_int_equal(read_hook("StopFailure", text, &hook), 0);
+		if (all[i].reason)
+			assert_string_equal(hook.source, all[i].reason);
 		else
 			assert_null(hook.source);
 		agent_hook_release(&hook);
@@ -275,6 +297,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_event_is_told),
 		cmocka_unit_test(test_I3_a_session_that_is_cleared_goes_on_in_the_same_process),
+		cmocka_unit_test(test_a_failed_turn_says_why),
 		cmocka_unit_test(test_I4_a_subagent_s_tools_are_not_the_session_s),
 		cmocka_unit_test(test_a_prompt_is_kept_up_to_its_limit),
 		cmocka_unit_test(test_other_payloads_are_refused),

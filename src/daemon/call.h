@@ -27,9 +27,14 @@ struct call {
 
 /* Queues an operation for the next turn; takes what the route owns. */
 struct call *call_begin(struct daemon *d, struct conn *conn, const struct api_route *route);
+/* A parked call runs again in the next turn. */
+void call_wake(struct daemon *d, struct call *call);
 /* The connection has gone: what the call began goes on, only nobody hears of it. */
 void call_forget(struct daemon *d, struct call *call);
 void call_free(struct call *call);
+
+/* gather.c: whether the call waits for the sessions that are older than this daemon; it is parked then. */
+bool gather_holds(struct daemon *d, struct call *call);
 
 /* conn.c: sends the answer of the connection's request. */
 void conn_answer(struct conn *conn, int status, const json_t *body);

@@ -257,6 +257,7 @@ static void shut_down(struct daemon *d)
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
 	loop_timer_stop(d->idle_checkpoint);
+	loop_timer_stop(d->gathering);
 	/* What is still under way belongs to the next daemon; a few turns let the handles close. */
 	for (int i = 0; i < 8; i++)
 		(void)uv_run(&d->loop, UV_RUN_NOWAIT);
@@ -289,6 +290,7 @@ int daemon_main(int ready_fd)
 	conn_listen(&d, fd);
 	watch_all(&d);
 	records_watch(&d);
+	gather_begin(&d);
 	turn_arm_timer(&d);
 	d.timers_due = true; /* overdue ones, and what recovery put back, start in the first turn */
 	turn_wanted(&d);

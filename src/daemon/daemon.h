@@ -6,6 +6,7 @@
  *	runner.c   effects carried out: worker processes and terminals
  *	links.c    links to processes that host agents' sessions
  *	records.c  the runtimes' own records of their sessions
+ *	gather.c   the first moment, in which sessions older than this daemon come
  *	watch.c    processes whose end must be noticed
  *	identify.c the evidence of who calls
  *	worker.c   the other side: what `coppice worker KIND` does */
@@ -42,6 +43,8 @@ struct daemon {
 	struct loop_timer *timer; /* the next durable timer */
 	usec_t timer_due;
 	struct loop_timer *idle_checkpoint;
+	struct loop_timer *gathering; /* NULL once it is over (gather.c) */
+	usec_t gather_until;	      /* monotonic: it takes no longer */
 
 	struct list conns;
 	size_t conn_count;
@@ -96,6 +99,10 @@ bool records_any_news(const struct daemon *d);
 void records_record(struct daemon *d);
 void records_committed(struct daemon *d);
 void records_close_all(struct daemon *d);
+
+/* gather.c: the first moment begins; a session has come. */
+void gather_begin(struct daemon *d);
+void gather_came(struct daemon *d);
 
 /* watch.c */
 void watch_process(struct daemon *d, int64_t pid, int64_t start_time);

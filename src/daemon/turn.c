@@ -156,7 +156,7 @@ static void run_call(struct daemon *d, struct call *call)
 	store_save(s);
 	conn_identify(d, call->conn, &call->caller, &call->op.chain);
 	call->op.caller = &call->caller;
-	if (too_early(d, call)) {
+	if (gather_holds(d, call) || too_early(d, call)) {
 		store_keep(s);
 		return;
 	}
@@ -202,7 +202,7 @@ static size_t take_effects(struct daemon *d, struct effect effects[EFFECTS_MAX])
 	return n;
 }
 
-static void wake_call(struct daemon *d, struct call *call)
+void call_wake(struct daemon *d, struct call *call)
 {
 	loop_timer_stop(call->timer);
 	call->timer = NULL;
@@ -216,7 +216,7 @@ static void wait_over(void *data)
 	struct call *call = data;
 	call->timer = NULL;
 	call->op.timed_out = true;
-	wake_call(call->op.core->data, call);
+	call_wake(call->op.core->data, call);
 }
 
 static void park(struct daemon *d, struct call *call)
@@ -246,8 +246,17 @@ static void wake_waiters(struct daemon *d)
 		list_for_each_safe (pos, &d->parked) {
 			struct call *call = list_entry(pos, struct call, link);
 			if (!!(call->op.op->flags & OP_TAKES) == ways && is_waited_for(call, topics, n))
-				wake_call(d, call);
+				call_wake(d, call);
 		}
+}
+
+static bool is_arrival(const char *kind)
+{
+	static const char *const kinds[] = {"peer.registered", "transport.attached", "host.seen"};
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			return true;
+	return false;
 }
 
 /* What the daemon itself does about committed events. */
@@ -259,6 +268,8 @@ static void heed_events(struct daemon *d)
 		const struct event *e = &events[i];
 		if (strncmp(e->kind, "peer.", 5) == 0)
 			d->generation++;
+		if (is_arrival(e->kind))
+			gather_came(d);
 		if (strcmp(e->kind, "peer.online") == 0)
 			records_watch(d); /* its runtime may have made its folder only now */
 		if (strcmp(e->kind, "peer.registered") == 0)

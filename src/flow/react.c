@@ -75,6 +75,7 @@ static const struct reaction {
 	{"job.ready", plan_on_job},
 	{"job.running", plan_on_job},
 	{"peer.online", spawn_on_online},
+	{"peer.turn_failed", spawn_on_turn_failed},
 	{"message.stored", handover_on_event},
 	{"message.waits", handover_on_event},
 	{"transport.attached", handover_on_event},

@@ -11,6 +11,7 @@
 #include "flow/wake.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
+#include "store/event.h"
 
 enum { PULL_MAX = 10, TEXT_MAX = 256 << 10 };
 
@@ -97,7 +98,8 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 {
 	(void)carry_on;
 	/* Those that were read before: what comes with this very prompt need not be recalled. */
-	brief_open_asks(core->store, peer->peer_id, 0, context);
+	if (!context->len) /* the brief names them */
+		brief_open_asks(core->store, peer->peer_id, 0, context);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
 	add_pulled(core, peer, context);
 }
@@ -125,6 +127,18 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 	brief_open_job(core->store, peer->peer_id, carry_on);
 }
 
+/* Nothing is said to a model that just could not be asked. */
+static void on_turn_failed(struct core *core, const struct peer_ref *peer, const struct session_event *e,
+			   struct strbuf *context, struct strbuf *carry_on)
+{
+	(void)context;
+	(void)carry_on;
+	json_t *data = json_object();
+	json_set_str(data, "reason", e->source);
+	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
+	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
+}
+
 static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
 			   struct strbuf *context, struct strbuf *carry_on)
 {
@@ -143,15 +157,16 @@ static const struct {
 	[AGENT_SESSION_START] = {on_start, TURN_NONE},	   [AGENT_PROMPT] = {on_prompt, TURN_WORKING},
 	[AGENT_TOOL_END] = {on_tool_end, TURN_WORKING},	   [AGENT_TURN_END] = {on_turn_end, TURN_IDLE},
 	[AGENT_AWAITS] = {NULL, TURN_AWAITING_INPUT},	   [AGENT_COMPACTS] = {NULL, TURN_WORKING},
-	[AGENT_SESSION_END] = {on_session_end, TURN_NONE},
+	[AGENT_SESSION_END] = {on_session_end, TURN_NONE}, [AGENT_TURN_FAILED] = {on_turn_failed, TURN_IDLE},
 };
 
 void session_event(struct core *core, const struct peer_ref *peer, const struct session_event *event,
 		   json_t **ret)
 {
 	autostrbuf context = STRBUF_INIT(TEXT_MAX), carry_on = STRBUF_INIT(TEXT_MAX);
-	if (event->event != AGENT_SESSION_END)
-		peer_set_hooked(core->store, peer->peer_id);
+	bool first = event->event != AGENT_SESSION_END && peer_set_hooked(core->store, peer->peer_id);
+	if (first && event->event == AGENT_PROMPT) /* its start came when no daemon ran */
+		brief(core->store, peer->peer_id, &context);
 	deliver_confirm_pulled(core->store, peer->peer_id);
 	/* Tools may end side by side, and so may their hooks run. */
 	if (event->event != AGENT_TOOL_END)
@@ -210,7 +225,9 @@ static bool is_peer_already(struct core *core, const struct session_found *found
 void session_found(struct core *core, const struct session_found *found)
 {
 	struct peer_ref peer;
-	if (!found->key || !found->path)
+	struct peer_process process = {
+		.pid = (pid_t)found->pid, .start_time = (uint64_t)found->start_time, .key = found->key};
+	if (!found->key || !found->path || peer_check_retired(core->store, &process, NULL))
 		return;
 	if (!found->hosted && is_peer_already(core, found, &peer)) {
 		/* What no hook tells: that a turn was broken off, that a dialog is open. */

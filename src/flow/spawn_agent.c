@@ -239,6 +239,17 @@ void spawn_on_online(struct core *core, const struct event *e)
 	order_look(core, query_text(&q, 0));
 }
 
+void spawn_on_turn_failed(struct core *core, const struct event *e)
+{
+	autofree char *spawn = db_text(core->store,
+				       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND state = 'running'"
+				       " AND confirmed = 0",
+				       "s", e->subject);
+	const char *reason = json_str(e->data, "reason");
+	if (spawn && reason && strcmp(reason, AGENT_NO_LOGIN) == 0)
+		spawn_agent_failed(core, spawn, ERR_LOGIN, "wants a login");
+}
+
 enum spawn_outcome spawn_outcome(struct store *s, const char *peer_id, struct error *err)
 {
 	struct peer_ref peer;

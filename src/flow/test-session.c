@@ -111,6 +111,31 @@ static void test_A3_open_asks_are_shown_at_each_boundary_until_closed(void **sta
 	assert_null(json_str(last, "context"));
 }
 
+static void test_a_session_whose_start_nobody_heard_is_briefed_at_its_first_prompt(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref peer = world_agent(r->w, "feat/a", NULL, NULL);
+	json_auto_t *first = simple(r, &peer, AGENT_PROMPT);
+	assert_non_null(strstr(json_str(first, "context"), "You are the peer feat/a"));
+	json_auto_t *second = simple(r, &peer, AGENT_PROMPT);
+	assert_null(json_str(second, "context"));
+}
+
+static void test_a_failed_turn_is_over_and_says_nothing_to_the_model(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	autofree char *id = asks(r, &a, &b, "?");
+	struct session_event failed = {.event = AGENT_TURN_FAILED, .source = "rate_limit"};
+	json_auto_t *answer = event(r, &b, &failed);
+	assert_null(json_str(answer, "carry_on"));
+	assert_turn(r, &b, "idle");
+	assert_int_equal(world_events(r->w, "peer.turn_failed", b.peer_id), 1);
+	json_auto_t *waits = message_to_json(r->s, id);
+	assert_string_equal(json_str(waits, "step"), "stored");
+}
+
 static void test_A3_a_turn_that_was_kept_going_is_not_kept_again(void **state)
 {
 	struct rig *r = *state;
@@ -156,7 +181,7 @@ static void test_messages_shown_in_a_prompt_are_consumed(void **state)
 	assert_string_equal(json_str(message, "step"), "consumed");
 	/* D4: what a native way carries is not carried again. */
 	const char *context = json_str(answer, "context");
-	assert_true(!context || !strstr(context, "<coppice-message"));
+	assert_true(!context || !strstr(context, "<coppice-message id="));
 }
 
 static void test_what_hooks_carry_stays_within_what_the_runtime_shows(void **state)
@@ -543,6 +568,8 @@ int main(void)
 		rig_test(test_turn_states_follow_the_hooks),
 		rig_test(test_I3_clear_and_compact_keep_the_peer_and_an_end_ends_it),
 		rig_test(test_A3_open_asks_are_shown_at_each_boundary_until_closed),
+		rig_test(test_a_session_whose_start_nobody_heard_is_briefed_at_its_first_prompt),
+		rig_test(test_a_failed_turn_is_over_and_says_nothing_to_the_model),
 		rig_test(test_A3_a_turn_that_was_kept_going_is_not_kept_again),
 		rig_test(test_J4_a_job_that_nobody_has_ended_is_recalled),
 		rig_test(test_messages_shown_in_a_prompt_are_consumed),

@@ -1,6 +1,8 @@
 /* Tests of spawns: from the order to the end of the process, whoever notices it. */
 #include "flow/testing.h"
 
+#include "flow/session.h"
+#include "flow/spawn_agent.h"
 #include "work/job.h"
 
 struct spawned {
@@ -229,6 +231,30 @@ static void test_D8_a_start_that_failed_is_a_typed_failure(void **state)
 	assert_string_equal(json_str(json_object_get(result, "error"), "code"), "terminal");
 }
 
+static void test_D8_a_first_turn_without_a_login_is_a_typed_failure(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	struct peer_ref peer;
+	order(r, 1, &sp);
+	rig_spawned(r, "feat/a");
+	assert_true(peer_find(r->s, sp.peer, &peer));
+	static const struct {
+		const char *reason;
+		int code;
+		enum spawn_outcome outcome;
+	} turns[] = {{"rate_limit", ERR_OK, SPAWN_OPEN}, {AGENT_NO_LOGIN, ERR_LOGIN, SPAWN_FAILED}};
+	for (size_t i = 0; i < ARRAY_SIZE(turns); i++) {
+		struct session_event failed = {.event = AGENT_TURN_FAILED, .source = turns[i].reason};
+		json_auto_t *answer = NULL;
+		autoerror err = {0};
+		session_event(&r->core, &peer, &failed, &answer);
+		rig_turn(r);
+		assert_int_equal(spawn_outcome(r->s, sp.peer, &err), turns[i].outcome);
+		assert_int_equal(err.code, turns[i].code);
+	}
+}
+
 /* So short a command that nobody could look at its process. */
 static void test_a_process_that_ended_before_it_was_seen_counts(void **state)
 {
@@ -440,6 +466,7 @@ int main(void)
 		rig_test(test_J4_a_job_that_its_worker_ended_itself_stays_so),
 		rig_test(test_J2_the_end_of_an_old_process_leaves_the_new_attempt_alone),
 		rig_test(test_D8_a_start_that_failed_is_a_typed_failure),
+		rig_test(test_D8_a_first_turn_without_a_login_is_a_typed_failure),
 		rig_test(test_a_process_that_ended_before_it_was_seen_counts),
 		rig_test(test_I10_a_kill_names_the_pane_and_its_process_as_proof),
 		rig_test(test_I10_without_proof_it_is_unregistered_and_left_alone),

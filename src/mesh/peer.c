@@ -437,13 +437,13 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 	return 0;
 }
 
-void peer_set_hooked(struct store *s, const char *peer_id)
+bool peer_set_hooked(struct store *s, const char *peer_id)
 {
-	(void)db_run(
-		s,
-		"UPDATE peer SET hooked = 1, transport = CASE WHEN EXISTS (SELECT 1 FROM transport AS t WHERE"
-		" t.peer_id = peer.peer_id) THEN transport ELSE 'hook' END WHERE peer_id = ? AND hooked = 0",
-		"s", peer_id);
+	return db_run(s,
+		      "UPDATE peer SET hooked = 1, transport = CASE WHEN EXISTS (SELECT 1 FROM transport AS t"
+		      " WHERE t.peer_id = peer.peer_id) THEN transport ELSE 'hook' END"
+		      " WHERE peer_id = ? AND hooked = 0",
+		      "s", peer_id) > 0;
 }
 
 void peer_seen(struct store *s, const char *peer_id)

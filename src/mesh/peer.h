@@ -131,6 +131,9 @@ struct peer_process {
 int peer_mint(struct store *s, const struct peer_spec *spec, char ret_peer_id[ID_SIZE],
 	      struct error *err) _warn_unused_;
 
+/* ERR_REFUSED when the process's session was taken out of the mesh by its user: it stays out, though it lives
+ * on and calls. */
+int peer_check_retired(struct store *s, const struct peer_process *process, struct error *err) _warn_unused_;
 /* Binds a process to its peer, bumps the peer's epoch (I5), and says which peer it is. In this order:
  *  1. the same process as before (and, where it hosts several sessions, the same key) is the same peer, also
  *     after it went offline (I3, I7);
@@ -139,7 +142,8 @@ int peer_mint(struct store *s, const struct peer_spec *spec, char ret_peer_id[ID
  *  4. a runtime resumes the session of a peer that is offline (not for good), by its key: that peer, also
  * when its process was registered, and nothing more, before the key was known;
  *  5. a new peer, with `inside` or the spawn's peer as its parent (I4).
- * ERR_FORBIDDEN when an untrusted caller names another role or circle (I7). */
+ * ERR_FORBIDDEN when an untrusted caller names another role or circle (I7); ERR_REFUSED when its user has
+ * taken this very session out of the mesh. */
 int peer_register(struct store *s, const struct peer_process *process, const struct peer_spec *spec,
 		  struct peer_ref *ret, struct error *err) _warn_unused_;
 
@@ -174,8 +178,8 @@ int peer_describe(struct store *s, const char *peer_id, const char *text, struct
 /* Replaces role or circle by the human's or spawner's word (NULL keeps); a new circle may suffix the name. */
 int peer_assign(struct store *s, const char *peer_id, const char *role, const char *circle,
 		struct error *err) _warn_unused_;
-/* Its hooks call us: what waits for it is carried by them, at the latest. */
-void peer_set_hooked(struct store *s, const char *peer_id);
+/* Its hooks call us: what waits for it is carried by them, at the latest. Whether this was the first time. */
+bool peer_set_hooked(struct store *s, const char *peer_id);
 void peer_seen(struct store *s, const char *peer_id);
 /* ERR_STALE_FENCE unless `epoch` is the peer's current one (I5). */
 int peer_check_epoch(struct store *s, const char *peer_id, int64_t epoch, struct error *err) _warn_unused_;

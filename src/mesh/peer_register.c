@@ -109,6 +109,22 @@ static int may_say(const struct peer_spec *spec, const struct peer_ref *before, 
 	return 0;
 }
 
+static int check_not_retired(const struct peer_ref *peer, struct error *err)
+{
+	if (peer->live || peer->cause != CAUSE_RETIRED)
+		return 0;
+	return error_hint(
+		err, error_set(err, ERR_REFUSED, "%s was taken out of the mesh by coppice kill", peer->name),
+		"it comes back when its session is started anew");
+}
+
+int peer_check_retired(struct store *s, const struct peer_process *process, struct error *err)
+{
+	struct peer_ref peer;
+	const char *boot = process->boot_id ? process->boot_id : store_boot_id(s);
+	return by_process(s, process, boot, &peer) ? check_not_retired(&peer, err) : 0;
+}
+
 static void record_session(struct store *s, const struct peer_process *p, const char *boot,
 			   const struct peer_ref *peer)
 {
@@ -208,6 +224,9 @@ int peer_register(struct store *s, const struct peer_process *process, const str
 	if (process->pid <= 1)
 		return error_set(err, ERR_INVALID, "process %d cannot be a peer's", (int)process->pid);
 	bool known = find_binding(s, process, boot, spec, &peer, parent);
+	r = known ? check_not_retired(&peer, err) : 0;
+	if (r)
+		return r;
 	if (known)
 		find_the_one_before(s, process, spec, &peer);
 	r = may_say(spec, known ? &peer : NULL, err);

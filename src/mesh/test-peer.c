@@ -317,6 +317,19 @@ static void test_I9_offline_has_a_cause(void **state)
 	assert_int_equal(peer_offline(w->s, "peer-nobody", CAUSE_KILLED, NULL), ERR_NOT_FOUND);
 }
 
+static void test_I9_who_was_retired_by_the_user_stays_away_until_it_starts_anew(void **state)
+{
+	struct world *w = *state;
+	struct peer_spec spec = {.backend = "codex", .branch = "feat/a"};
+	struct peer_process p = agent_process(w), anew = agent_process(w);
+	struct peer_ref peer = registered(w, &p, &spec), back;
+	autoerror err = {0};
+	assert_int_equal(peer_offline(w->s, peer.peer_id, CAUSE_RETIRED, NULL), 0);
+	assert_int_equal(peer_register(w->s, &p, &spec, &back, &err), ERR_REFUSED);
+	assert_false(again(w, &peer).live);
+	assert_string_not_equal(registered(w, &anew, &spec).peer_id, peer.peer_id);
+}
+
 static void test_I9_a_transport_or_one_of_two_processes_is_not_the_peer(void **state)
 {
 	struct world *w = *state;
@@ -498,6 +511,7 @@ int main(void)
 		world_test(test_I7_an_agent_gives_itself_nothing),
 		world_test(test_I8_unknown_takes_nobody_offline),
 		world_test(test_I9_offline_has_a_cause),
+		world_test(test_I9_who_was_retired_by_the_user_stays_away_until_it_starts_anew),
 		world_test(test_I9_a_transport_or_one_of_two_processes_is_not_the_peer),
 		world_test(test_I9_reboot),
 		world_test(test_an_expected_peer_keeps_who_it_is),

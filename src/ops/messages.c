@@ -46,7 +46,7 @@ const struct op op_ask = {
 			{0}},
 	.result = "{\"correlation_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_ABOUT_PEERS,
 	.tools = TOOL_WORKER,
 	.handle = handle_ask,
 };
@@ -151,7 +151,7 @@ const struct op op_ask_many = {
 					    {0}},
 	.result = "{\"parent_id\",\"asks\":[{\"peer_name\",\"to\",\"correlation_id\",\"error\"}]}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_ABOUT_PEERS,
 	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_ask_many,
 };
@@ -197,7 +197,7 @@ const struct op op_notify_peer = {
 			{0}},
 	.result = "{\"message_id\",\"to\",\"step\"}",
 	.who = BY_ANYONE,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_ABOUT_PEERS,
 	.tools = TOOL_WORKER,
 	.handle = handle_notify,
 };
@@ -216,7 +216,7 @@ const struct op op_broadcast = {
 					    {0}},
 	.result = "{\"messages\":[{\"message_id\",\"to\",\"step\"}],\"refused\":[…]}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES,
+	.flags = OP_CHANGES | OP_ABOUT_PEERS,
 	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_broadcast,
 };

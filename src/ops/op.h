@@ -71,9 +71,10 @@ enum op_flags {
 	OP_WAITS = 1 << 1,   /* may park for long: slices of at most 25 s */
 	OP_LOCAL = 1 << 2,   /* the command line's only: no MCP tool */
 	OP_TAKES = 1 << 6, /* its connection holds a way into the caller's session open (mesh/transport.h) */
-	OP_IDENTIFIES = 1 << 3, /* changes who its caller is: asked again, it comes from somebody else */
-	OP_DESTROYS = 1 << 4,	/* takes something away, if only into the trash */
-	OP_SETTLES = 1 << 5,	/* asked again with the same parameters it changes nothing more */
+	OP_IDENTIFIES = 1 << 3,	 /* changes who its caller is: asked again, it comes from somebody else */
+	OP_ABOUT_PEERS = 1 << 7, /* right after the daemon's start it waits for sessions that are older */
+	OP_DESTROYS = 1 << 4,	 /* takes something away, if only into the trash */
+	OP_SETTLES = 1 << 5,	 /* asked again with the same parameters it changes nothing more */
 };
 
 /* The tool lists of agents (MCP) that name it. What is in neither is a tool outside of peers only. */

@@ -37,6 +37,7 @@ const struct op op_list_peers = {
 					  {0}},
 	.result = "{\"peers\":[" PEER_SHAPE "]}",
 	.who = BY_ANYONE,
+	.flags = OP_READS | OP_ABOUT_PEERS,
 	.tools = TOOL_WORKER,
 	.handle = handle_list,
 };
@@ -64,7 +65,7 @@ const struct op op_show_peer = {
 					    {0}},
 	.result = PEER_SHAPE,
 	.who = BY_ANYONE,
-	.flags = OP_LOCAL,
+	.flags = OP_LOCAL | OP_ABOUT_PEERS,
 	.handle = handle_show,
 };
 
@@ -252,7 +253,7 @@ const struct op op_assign_peer = {
 					    {0}},
 	.result = PEER_SHAPE,
 	.who = BY_HUMAN | BY_SERVICE,
-	.flags = OP_CHANGES | OP_LOCAL,
+	.flags = OP_CHANGES | OP_LOCAL | OP_ABOUT_PEERS,
 	.handle = handle_assign,
 };
 
@@ -300,7 +301,8 @@ static int handle_kill(struct op_call *call, json_t **ret, struct error *err)
 		     : effect ? why.message
 		     : !was_online
 			     ? "unregistered; it was offline already"
-			     : "unregistered; its terminal was not started by coppice and is left alone");
+			     : "unregistered; its terminal was not started by coppice and is left alone. It "
+			       "comes back when its session is started anew");
 	(void)err;
 	return 0;
 }
@@ -314,7 +316,7 @@ const struct op op_kill_peer = {
 					    {0}},
 	.result = "{\"peer_id\",\"terminal_closed\",\"note\"}",
 	.who = BY_KNOWN,
-	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES,
+	.flags = OP_CHANGES | OP_DESTROYS | OP_SETTLES | OP_ABOUT_PEERS,
 	.tools = TOOL_ORCHESTRATOR,
 	.handle = handle_kill,
 };
@@ -348,6 +350,6 @@ const struct op op_peer_terminal = {
 	.result = "{\"pane_id\",\"window\",\"session\",\"session_id\",\"socket\",\"server\",\"pane_pid\","
 		  "\"start_time\"}",
 	.who = BY_KNOWN,
-	.flags = OP_LOCAL,
+	.flags = OP_LOCAL | OP_ABOUT_PEERS,
 	.handle = handle_terminal,
 };

@@ -93,25 +93,26 @@ int registering_run(struct op_call *call, struct peer_ref *ret, struct error *er
 	if (!agent_backend_find(spec.backend))
 		return error_set(err, ERR_UNSUPPORTED, "there is no backend '%s' in this version",
 				 spec.backend);
+	const struct proc_stat *p = &call->chain->at[index];
+	struct peer_process process = {.kind = SESSION_AGENT,
+				       .pid = p->pid,
+				       .start_time = p->start_time,
+				       .tty = p->tty,
+				       .key = op_text(call, "session")};
 	autofree char *repo = NULL;
 	autofree char *branch = NULL;
-	code = locate(call, &spec.path, &repo, &branch);
+	code = peer_check_retired(call->store, &process, err);
+	if (!code)
+		code = locate(call, &spec.path, &repo, &branch);
 	if (code)
 		return code;
 	spec.repo_id = repo;
 	spec.branch = branch;
 	char inside[ID_SIZE] = "";
-	const struct proc_stat *p = &call->chain->at[index];
 	bool enclosed = identity_enclosing(call->store, call->chain, index + 1, NULL, inside);
-	struct peer_process process = {
-		.kind = SESSION_AGENT,
-		.pid = p->pid,
-		.start_time = p->start_time,
-		.tty = p->tty,
-		.key = op_text(call, "session"),
-		.hosted = json_bool(call->params, "hosted", false) &&
-			  session_is_one_of_many(call->store, enclosed ? inside : NULL, spec.backend),
-		.inside = enclosed ? inside : NULL};
+	process.inside = enclosed ? inside : NULL;
+	process.hosted = json_bool(call->params, "hosted", false) &&
+			 session_is_one_of_many(call->store, process.inside, spec.backend);
 	code = peer_register(call->store, &process, &spec, ret, err);
 	if (!code && repo && branch)
 		branch_own(call->store, repo, branch, ret->peer_id);

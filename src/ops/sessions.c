@@ -80,8 +80,10 @@ const struct op op_session_event = {
 		(const struct op_param[]){
 			REGISTERING_PARAMS,
 			{"event", OP_TEXT, OP_REQUIRED,
-			 "session_start, prompt, tool_end, turn_end, awaits, compacts or session_end", 32, 0},
-			{"source", OP_TEXT, 0, "how the session started or ended", 64, 0},
+			 "session_start, prompt, tool_end, turn_end, turn_failed, awaits, compacts or "
+			 "session_end",
+			 32, 0},
+			{"source", OP_TEXT, 0, "how the session started or ended, why a turn failed", 64, 0},
 			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane_id}", 0, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},

@@ -60,6 +60,22 @@ def test_I6_two_sessions_in_one_folder_have_names_of_their_own(lab):
     check(lab.model.wait("for the first")["session"] != session, "each has got its own")
 
 
+def test_sessions_older_than_the_daemon_are_there_at_the_first_command(lab):
+    lab.mesh()
+    lab.coppice("stop")
+    claude = lab.claude(lab.a)
+    lab.codex(lab.b)
+    lab.model.on_ask("which endpoints", reply="GET /items")
+    same(lab.coppice("ask", "feat/a", "which endpoints?", "--wait=20").stdout, "GET /items\n")
+    lab.online("feat/b")
+    # Nobody could brief it at its start.
+    lab.idle("feat/a")
+    claude.type("and now")
+    lab.model.wait("^and now", role="user")
+    briefs = [p["text"] for r in lab.model.requests(api="messages") for p in r["new"] if "You are the peer feat/a" in p["text"]]
+    same(len(briefs), 1)
+
+
 def test_I3_clear_compact_and_resume_keep_the_peer_of_claude(lab):
     lab.mesh()
     claude = lab.claude(lab.a)

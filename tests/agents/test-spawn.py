@@ -67,6 +67,12 @@ def test_D8_a_claude_without_an_account_fails_as_login(lab):
     fails(lab, "claude-code", "login")
 
 
+def test_D8_a_claude_whose_login_is_refused_fails_as_login(lab):
+    mesh(lab, 20)
+    lab.model.on("hello", {"error": 403, "times": 9})
+    fails(lab, "claude-code", "login")
+
+
 def test_D8_a_codex_without_an_account_fails_as_login(lab):
     mesh(lab, 8)
     config = lab.read(f"{lab.home}/.codex/config.toml")

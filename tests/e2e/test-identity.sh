@@ -76,13 +76,18 @@ test_I10_kill_closes_only_a_terminal_that_is_proven_ours() {
 	same "$(json terminal_closed <"$T/answer")" true
 	# One that registered itself, from a terminal that is none of ours: it is unregistered, and its process lives on.
 	mkfifo "$T/ready" "$T/end"
-	sh -c "coppice hook session-start --backend script; echo >'$T/ready'; read -r line <'$T/end'" &
+	tell="coppice hook session-start --backend script; echo >'$T/ready'; read -r line <'$T/end'"
+	sh -c "$tell; $tell" &
 	read -r _ <"$T/ready"
 	name=$(coppice ps --json | json peers.0.name)
 	coppice kill "$name" --json >"$T/answer"
 	same "$(json terminal_closed <"$T/answer")" false
 	same "$(coppice ps --json | json peers)" "[]"
 	kill -0 $!
+	# Nor does it come back with the next that its session tells of itself.
+	echo again >"$T/end"
+	read -r _ <"$T/ready"
+	same "$(coppice ps --json | json peers)" "[]"
 	echo >"$T/end"
 }
 

@@ -327,6 +327,15 @@ static void passed_on(struct sim *m, struct session *s, const json_t *answer)
 	}
 }
 
+/* Its user has taken it out of the mesh: its hooks are refused for good. */
+static bool is_out(struct sim *m, const struct session *s)
+{
+	const struct proc *p = &m->world.procs[s->proc];
+	struct peer_process process = {
+		.pid = (pid_t)p->pid, .start_time = (uint64_t)p->start_time, .key = s->key};
+	return peer_check_retired(m->store, &process, NULL) != 0;
+}
+
 static void hook_over(struct sim *m, struct session *s, const json_t *answer)
 {
 	enum agent_event event = s->event;
@@ -338,7 +347,7 @@ static void hook_over(struct sim *m, struct session *s, const json_t *answer)
 	const char *carry_on = answer ? json_str(answer, "carry_on") : NULL;
 	if (context)
 		read_text(m, s, context);
-	s->broken_off = s->broken_off || !answer;
+	s->broken_off = s->broken_off || (!answer && !is_out(m, s));
 	passed_on(m, s, answer);
 	if (event == AGENT_TURN_END && carry_on) {
 		read_text(m, s, carry_on);
