@@ -148,6 +148,21 @@ static void test_D3_one_way_hands_over_in_order_without_waiting_for_proof(void *
 	assert_int_equal(json_array_size(rest), 2);
 }
 
+/* Its proof was lost; what was handed over behind it is on its way all the same. */
+static void test_D1_what_the_runtime_took_is_submitted_though_an_earlier_one_waits_again(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *first = says(w, &s, "1"), *second = says(w, &s, "2");
+	assert_int_equal(taken(w, &s, INBOX), 2);
+	report(w, &s, first, DELIVER_SUBMITTED);
+	assert_int_equal(message_lost(w->s, first, "claude-inbox", "no proof", NULL), 0);
+	report(w, &s, second, DELIVER_SUBMITTED);
+	assert_step(w, first, "stored", true);
+	assert_step(w, second, "submitted", true);
+}
+
 static void test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read(void **state)
 {
 	struct world *w = *state;
@@ -458,6 +473,7 @@ int main(void)
 		world_test(test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter),
 		world_test(test_D4_a_closed_way_settles_by_itself_at_an_idle_peer),
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
+		world_test(test_D1_what_the_runtime_took_is_submitted_though_an_earlier_one_waits_again),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
 		world_test(test_I9_a_peer_that_went_is_shown_with_none_of_its_ways),
 		world_test(test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again),
