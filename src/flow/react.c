@@ -78,6 +78,7 @@ static const struct reaction {
 	{"peer.turn_failed", spawn_on_turn_failed},
 	{"message.stored", handover_on_event},
 	{"message.waits", handover_on_event},
+	{"reply.rested", handover_on_event},
 	{"transport.attached", handover_on_event},
 	{"transport.detached", handover_on_event},
 	{"message.stored", wake_on_event},

@@ -2,6 +2,7 @@
 #include "flow/session.h"
 
 #include "flow/brief.h"
+#include "flow/handover.h"
 #include "flow/wake.h"
 #include "flow/testing.h"
 #include "mesh/ask.h"
@@ -389,6 +390,30 @@ static void test_D5_a_session_that_begins_anew_is_woken_for_what_waits(void **st
 	assert_false(wakes(r, &b)); /* once for what waits */
 }
 
+/* A5: it rests a moment while its asker is at work; then its way is a command, which nothing else wakes. */
+static void test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process process = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	struct caller from_a = world_caller(&a);
+	json_auto_t *answer = NULL;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &process, &spec, &b, &err), &err);
+	handover_open(&r->core, &b);
+	autofree char *id = asks(r, &b, &a, "which endpoints?");
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	world_check(ask_ack(r->s, &r->core.limits, &from_a, id, "all", &answer, &err), &err);
+	rig_turn(r);
+	assert_null(rig_find(r, "handover", NULL));
+	r->w->now += 2 * USEC_PER_SEC;
+	rig_turn(r);
+	(void)timer_fire(r->s);
+	rig_turn(r);
+	assert_non_null(rig_find(r, "handover", NULL));
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -579,6 +604,7 @@ int main(void)
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
 		rig_test(test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over),
 		rig_test(test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had),
+		rig_test(test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue),
 		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
 		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
