@@ -139,6 +139,23 @@ static void give_up(struct store *s, const struct mesh_limits *limits, const cha
 	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
 }
 
+static bool is_idle(struct store *s, const char *peer_id)
+{
+	return db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", peer_id) !=
+	       0;
+}
+
+/* An earlier doubt was about an earlier time. Hooks speak within a turn only: at an idle peer that turn has
+ * been broken off meanwhile, and no later hook may come. */
+static void settle_doubt(struct store *s, const char *peer_id, const struct transport_kind *kind,
+			 const char *id)
+{
+	if (strcmp(kind->name, "hook") == 0 && is_idle(s, peer_id))
+		timer_set(s, doubt_timer, id, store_now(s) + DOUBT_AFTER);
+	else
+		timer_clear(s, doubt_timer, id);
+}
+
 /* An end that speaks of a message while its way is closed may be gone before it opens that anew: the way that
  * is opened next knows nothing of the message (transport.h), whatever was said last. */
 static void cut_late_word(struct store *s, const char *peer_id, const struct transport_kind *kind,
@@ -161,7 +178,7 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 	case DELIVER_SUBMITTED:
 		late = message_submit(s, id, kind->name, reason, NULL);
 		if (!late)
-			timer_clear(s, doubt_timer, id); /* that was about an earlier time */
+			settle_doubt(s, peer_id, kind, id);
 		break;
 	case DELIVER_HELD:
 		late = message_offer(s, id, kind->name, reason ? reason : "held by the runtime", NULL);
@@ -323,6 +340,8 @@ void deliver_doubted(struct store *s, const char *id)
 	read_under_way(s, id, &m);
 	if (m.by && (m.by->flags & TRANSPORT_PUSHES))
 		lose(s, &m, doubt);
+	else if (m.by && by_hook(&m))
+		message_took(s, id, m.by->name);
 }
 
 static void lose_submitted(struct store *s, const char *peer_id, const struct under_way *m,

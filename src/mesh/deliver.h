@@ -56,8 +56,8 @@ void deliver_unheard(struct store *s, const char *peer_id);
 void deliver_begun_anew(struct store *s, const char *peer_id);
 /* The peer is idle: what its runtime took by now begins a turn, and the hook of its prompt tells that it was
  * read. If the peer is idle still after a while that hook was lost: the message waits again, as a repeat
- * (D2), a few times at most, for without hooks there is no proof at all. By timers, each with
- * deliver_doubted. */
+ * (D2), a few times at most, for without hooks there is no proof at all. What a hook itself had
+ * passed on was read with the turn that is over. By timers, each with deliver_doubted. */
 void deliver_doubt(struct store *s, const char *peer_id);
 void deliver_doubted(struct store *s, const char *id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */

@@ -214,6 +214,21 @@ static void test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again(
 	assert_step(w, next, "submitted", true);
 }
 
+/* Its turn is broken off, which the record tells of sooner than the hook of what it passed on. */
+static void test_D1_what_a_hook_passed_on_to_a_turn_that_is_over_by_now_was_read(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *id = says(w, &s, "1");
+	peer_set_hooked(w->s, s.b.peer_id);
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10));
+	deliver_doubt(w->s, s.b.peer_id); /* it is idle */
+	passed_on(w, &s, id);
+	assert_step(w, id, "submitted", true);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "consumed", true);
+}
+
 static void test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever(void **state)
 {
 	struct world *w = *state;
@@ -477,6 +492,7 @@ int main(void)
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
 		world_test(test_I9_a_peer_that_went_is_shown_with_none_of_its_ways),
 		world_test(test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again),
+		world_test(test_D1_what_a_hook_passed_on_to_a_turn_that_is_over_by_now_was_read),
 		world_test(test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever),
 		world_test(test_D6_hooks_carry_what_no_native_way_does),
 		world_test(test_D1_what_an_ended_hook_kept_to_itself_was_not_read),
