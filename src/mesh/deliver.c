@@ -139,18 +139,12 @@ static void give_up(struct store *s, const struct mesh_limits *limits, const cha
 	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
 }
 
-static bool is_idle(struct store *s, const char *peer_id)
+/* An earlier doubt was about an earlier time. What comes to an idle peer begins a turn in a moment, or its
+ * hook was lost; hooks speak within a turn only, which has been broken off meanwhile. No turn's end may tell
+ * of either. */
+static void settle_doubt(struct store *s, const char *peer_id, const char *id)
 {
-	return db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", peer_id) !=
-	       0;
-}
-
-/* An earlier doubt was about an earlier time. Hooks speak within a turn only: at an idle peer that turn has
- * been broken off meanwhile, and no later hook may come. */
-static void settle_doubt(struct store *s, const char *peer_id, const struct transport_kind *kind,
-			 const char *id)
-{
-	if (strcmp(kind->name, "hook") == 0 && is_idle(s, peer_id))
+	if (db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", peer_id))
 		timer_set(s, doubt_timer, id, store_now(s) + DOUBT_AFTER);
 	else
 		timer_clear(s, doubt_timer, id);
@@ -178,7 +172,7 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 	case DELIVER_SUBMITTED:
 		late = message_submit(s, id, kind->name, reason, NULL);
 		if (!late)
-			settle_doubt(s, peer_id, kind, id);
+			settle_doubt(s, peer_id, id);
 		break;
 	case DELIVER_HELD:
 		late = message_offer(s, id, kind->name, reason ? reason : "held by the runtime", NULL);
@@ -333,7 +327,8 @@ void deliver_doubted(struct store *s, const char *id)
 	if (!db_int(s, 0,
 		    "SELECT 1 FROM message JOIN peer ON peer_id = to_peer WHERE id = ?1 AND step = "
 		    "'submitted'"
-		    " AND " MESSAGE_WAITING " AND turn_state = 'idle' AND (SELECT count(*) FROM delivery"
+		    " AND " MESSAGE_WAITING
+		    " AND turn_state = 'idle' AND hooked = 1 AND (SELECT count(*) FROM delivery"
 		    " WHERE message_id = ?1 AND reason = ?2) < ?3",
 		    "ssi", id, doubt, (int64_t)DOUBTS_MAX))
 		return;
