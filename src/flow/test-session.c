@@ -484,6 +484,51 @@ static void test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_bei
 	assert_string_equal(peer.peer_id, id);
 }
 
+/* Git takes its time; what was seen before it was asked may be over when it answers. */
+static void test_I9_a_session_that_ended_while_git_was_asked_does_not_come_back(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = hosted("thread-1", "/src/app-a");
+	struct peer_spec spec = {.backend = "codex", .path = "/src/app-a"};
+	struct peer_process process = {.pid = 777, .start_time = 7, .key = "thread-1", .hosted = true};
+	struct peer_ref peer;
+	autoerror err = {0};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	world_check(peer_register(r->s, &process, &spec, &peer, &err), &err); /* by its hook */
+	assert_true(peer_session_gone(r->s, 777, 7, "thread-1"));
+	rig_turn(r);
+	locate(r, "feat/a", "/src/app-a");
+	assert_false(peer_of_session(r->s, 777, 7, "thread-1", &peer));
+	r->w->now += USEC_PER_SEC;
+	rig_turn(r);
+	session_found(&r->core, &one); /* it is resumed */
+	rig_turn(r);
+	locate(r, "feat/a", "/src/app-a");
+	assert_true(peer_of_session(r->s, 777, 7, "thread-1", &peer));
+}
+
+static void test_a_turn_that_was_told_while_git_was_asked_is_the_later_one(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = {.backend = "claude-code",
+				    .key = "key-1",
+				    .path = "/src/app-a",
+				    .pid = 778,
+				    .start_time = 7,
+				    .turn = AGENT_TURN_WORKING};
+	struct peer_spec spec = {.backend = "claude-code", .path = "/src/app-a"};
+	struct peer_process process = {.pid = 778, .start_time = 7, .key = "key-1"};
+	struct peer_ref peer;
+	autoerror err = {0};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	world_check(peer_register(r->s, &process, &spec, &peer, &err), &err);
+	json_decref(simple(r, &peer, AGENT_TURN_END));
+	locate(r, "feat/a", "/src/app-a");
+	assert_turn(r, &peer, "idle");
+}
+
 static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
 {
 	struct rig *r = *state;
@@ -609,6 +654,8 @@ int main(void)
 		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
 		rig_test(test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started),
+		rig_test(test_I9_a_session_that_ended_while_git_was_asked_does_not_come_back),
+		rig_test(test_a_turn_that_was_told_while_git_was_asked_is_the_later_one),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
 		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),
