@@ -81,6 +81,7 @@ static const struct reaction {
 	{"reply.rested", handover_on_event},
 	{"transport.attached", handover_on_event},
 	{"transport.detached", handover_on_event},
+	{"message.dead", handover_on_dead},
 	{"message.stored", wake_on_event},
 	{"message.waits", wake_on_event},
 	{"peer.online", wake_on_event},

@@ -414,6 +414,26 @@ static void test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue
 	assert_non_null(rig_find(r, "handover", NULL));
 }
 
+/* They are handed over one by one; its sender was told that it was not delivered. */
+static void test_D7_what_is_dead_by_then_is_not_handed_over(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process process = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &process, &spec, &b, &err), &err);
+	handover_open(&r->core, &b);
+	free(asks(r, &a, &b, "one"));
+	free(asks(r, &a, &b, "two"));
+	rig_turn(r);
+	struct effect *first = rig_effect(r, "handover", NULL);
+	assert_int_equal(peer_offline(r->s, b.peer_id, CAUSE_RETIRED, NULL), 0);
+	rig_turn(r);
+	rig_finish(r, first, true, json_object());
+	assert_null(rig_find(r, "handover", NULL));
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -650,6 +670,7 @@ int main(void)
 		rig_test(test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over),
 		rig_test(test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had),
 		rig_test(test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue),
+		rig_test(test_D7_what_is_dead_by_then_is_not_handed_over),
 		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
 		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
