@@ -8,6 +8,7 @@
 #include "daemon/worker.h"
 #include "mcp/mcp.h"
 #include "os/paths.h"
+#include "repo/guard.h"
 #include "term/launch.h"
 
 static int run_worker(int argc, char **argv)
@@ -34,6 +35,13 @@ static int run_launch(int argc, char **argv)
 	return launch_main(paths.home, argv[2]);
 }
 
+/* A hook's arguments are its own; only what a person asks of the command itself is the command line's. */
+static int run_guard(int argc, char **argv)
+{
+	command_guard_main = guard_main;
+	return argc > 2 && argv[2][0] != '-' ? guard_main(argc - 2, argv + 2) : command_main(argc, argv);
+}
+
 static int run_mcp(const char *tools, const char *dir, struct error *err)
 {
 	enum mcp_set set = MCP_SET_BY_ROLE;
@@ -46,11 +54,12 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} parts[] = {{"worker", run_worker}, {"launch", run_launch}};
+	} parts[] = {{"worker", run_worker}, {"launch", run_launch}, {"guard", run_guard}};
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(parts); i++)
 		if (strcmp(parts[i].name, argv[1]) == 0)
 			return parts[i].run(argc, argv);
 	command_daemon_main = daemon_main;
 	command_mcp_main = run_mcp;
+	command_guard_main = guard_main;
 	return command_main(argc, argv);
 }

@@ -203,8 +203,11 @@ struct agent_backend {
 	 * of its ancestors is the agent. It is a hint; that it is an ancestor is what the daemon checks. */
 	const char *const *process_names;
 	const char *session_variable; /* in the environment of what a session runs: its id; or NULL */
-	const char *client_name;      /* clientInfo.name of its MCP client, or NULL */
-	bool hosts_sessions; /* one process may host several sessions: their id tells them apart (I3) */
+	/* Names, to the hook of a session's start, a file of shell lines that every command of the session
+	 * runs after; or NULL. */
+	const char *env_file_variable;
+	const char *client_name; /* clientInfo.name of its MCP client, or NULL */
+	bool hosts_sessions;	 /* one process may host several sessions: their id tells them apart (I3) */
 	/* Characters that reach the model whole: of a hook's context, and of what a hook that waits says; 0
 	 * for no limit that is known. */
 	size_t context_max, wake_max;

@@ -12,6 +12,7 @@ const struct agent_backend agent_claude_code = {
 	.summary = "Claude Code",
 	.launch = AGENT_LAUNCH_WATCH,
 	.process_names = process_names,
+	.env_file_variable = "CLAUDE_ENV_FILE",
 	.client_name = "claude-code",
 	.context_max = CLAUDE_CONTEXT_MAX,
 	.wake_max = CLAUDE_WAKE_MAX,

@@ -2,6 +2,7 @@
  * agent's way: whatever happens to Coppice, the agent goes on, and nothing is said that the runtime would
  * take for an answer. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@
 #include "base/element.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "os/file.h"
+#include "os/gitenv.h"
+#include "os/spawn.h"
 
 enum { PAYLOAD_MAX = 8 << 20, ANSWER_MAX = 1 << 20, WAIT_SECONDS = 7 * 86400 };
 
@@ -168,6 +172,39 @@ static void tell_passed_on(struct command_run *run, const json_t *answer)
 	}
 }
 
+static void add_export(struct strbuf *lines, const char *name, size_t len, const char *value)
+{
+	strbuf_addf(lines, "export %.*s='", (int)len, name);
+	for (const char *p = value; *p; p++)
+		if (*p == '\'')
+			strbuf_addstr(lines, "'\\''");
+		else
+			strbuf_addch(lines, *p);
+	strbuf_addstr(lines, "'\n");
+}
+
+/* The session's own commands shall have git guard what is others' (W9), where its runtime lets a hook say
+ * what their environment is. What Coppice started has it in its own. */
+static void guard_session(const struct agent_backend *backend, const json_t *answer)
+{
+	const json_t *guard = json_object_get(answer, "guard");
+	const char *path = backend->env_file_variable ? getenv(backend->env_file_variable) : NULL;
+	const char *peer = json_str(guard, "peer"), *hooks = json_str(guard, "hooks");
+	const char *given = getenv("COPPICE_GUARD"), *own = given && *given ? given : getenv("COPPICE_PEER");
+	if (!path || !*path || !peer || !hooks)
+		return;
+	char **set = gitenv_add(NULL, "core.hooksPath", hooks);
+	autostrbuf lines = STRBUF_INIT(ANSWER_MAX);
+	for (char **p = set; p && *p; p++)
+		add_export(&lines, *p, strcspn(*p, "="), strchr(*p, '=') + 1);
+	if (set && (!own || strcmp(own, peer) != 0))
+		add_export(&lines, "COPPICE_GUARD", strlen("COPPICE_GUARD"), peer);
+	env_free(set);
+	autoclose int fd = lines.len ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+	if (fd >= 0 && file_write_all(fd, strbuf_str(&lines), lines.len) < 0)
+		(void)!ftruncate(fd, 0); /* half of a setting would keep git from running at all */
+}
+
 static int agent_hook_event(struct command_run *run, const struct agent_backend *backend, struct error *err)
 {
 	_cleanup_(agent_hook_release) struct agent_hook hook = {0};
@@ -180,6 +217,7 @@ static int agent_hook_event(struct command_run *run, const struct agent_backend 
 	json_auto_t *args = event_args(run, backend, &hook);
 	code = hook_call(run, "session_event", args, true, &answer, err);
 	if (!code) {
+		guard_session(backend, answer);
 		print_answer(run, backend, &hook, answer);
 		tell_passed_on(run, answer);
 	}

@@ -16,8 +16,10 @@ const struct command command_role = {
 	.usage = "PEER ROLE",
 	.text = "An orchestrator may spawn, plan and land, and sees every circle; a reviewer sees every "
 		"circle. An agent "
-		"cannot give itself a role. What it may do changes at once; the MCP tools that it is "
-		"offered stay those of its start. An agent is also started with one by `coppice new --role`, "
+		"cannot give itself a role. What it may do changes at once, and so do the MCP tools that it "
+		"is "
+		"offered, where its runtime heeds that: Claude Code does, Codex keeps those of its start. An "
+		"agent is also started with one by `coppice new --role`, "
 		"or by "
 		"COPPICE_ROLE in the environment in which you start it.",
 	.examples = "coppice role main orchestrator\nCOPPICE_ROLE=orchestrator claude",

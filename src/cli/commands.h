@@ -46,6 +46,7 @@
 	X(help_entry)                                                                                        \
 	X(hook)                                                                                              \
 	X(mcp)                                                                                               \
+	X(guard)                                                                                             \
 	X(complete)
 
 #define COMMAND_DECLARE(name) extern const struct command command_##name;
@@ -56,5 +57,7 @@ COMMAND_LIST(COMMAND_DECLARE)
 extern int (*command_daemon_main)(int ready_fd);
 /* And what serves MCP in `dir`, with the named set of tools (NULL: by the role). */
 extern int (*command_mcp_main)(const char *tools, const char *dir, struct error *err);
+/* And what a hook of git's is within a peer. Its exit code. */
+extern int (*command_guard_main)(int argc, char **argv);
 
 #endif

@@ -30,6 +30,8 @@ static const struct pair variables[] = {
 	{"COPPICE_<SECTION>__<KEY>",
 	 "Overrides a key of the configuration; its value is YAML. '-' becomes '_'."},
 	{"COPPICE_PEER, COPPICE_JOB, COPPICE_FENCE", "Set by coppice in the terminals that it starts."},
+	{"COPPICE_GUARD",
+	 "Set for the commands of a session that was opened by hand: whose git it is, for coppice guard."},
 	{"NO_COLOR", "If set, nothing is coloured, and rows are not redrawn."},
 };
 

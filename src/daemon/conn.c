@@ -19,7 +19,6 @@
 
 enum {
 	CONNS_MAX = 4096,
-	READ_SIZE = 64 << 10,
 	OUTPUT_MAX = 64 << 20,	      /* one answer */
 	STREAM_WATERMARK = 256 << 10, /* of unwritten bytes, beyond which a stream is not filled */
 	STREAM_BATCH = 64,
@@ -357,14 +356,6 @@ static void next_request(struct conn *conn, enum http_stage stage)
 	}
 }
 
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[READ_SIZE]; /* used up within the callback that follows; one thread */
-	(void)handle;
-	(void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct conn *conn = stream->data;
@@ -407,7 +398,7 @@ static void on_connection(uv_stream_t *server, int status)
 	uv_pipe_init(&d->loop, &conn->pipe, 0);
 	conn->pipe.data = conn;
 	if (uv_accept(server, (uv_stream_t *)&conn->pipe) < 0 || d->conn_count > CONNS_MAX ||
-	    !same_user(conn) || uv_read_start((uv_stream_t *)&conn->pipe, give_buffer, on_read) < 0)
+	    !same_user(conn) || uv_read_start((uv_stream_t *)&conn->pipe, loop_give_buffer, on_read) < 0)
 		conn_close(conn);
 }
 

@@ -221,6 +221,7 @@ static void init_loop(struct daemon *d)
 	list_init(&d->lost_ways);
 	list_init(&d->links);
 	list_init(&d->records);
+	list_init(&d->branch_folders);
 	d->generation = 1;
 	turn_init(d);
 	for (size_t i = 0; i < ARRAY_SIZE(signums); i++) {
@@ -253,6 +254,8 @@ static void shut_down(struct daemon *d)
 	watch_stop_all(d);
 	links_close_all(d);
 	records_close_all(d);
+	guard_stop(d);
+	branches_stop(d);
 	runner_close_tmux(d);
 	uv_close((uv_handle_t *)&d->listener, NULL);
 	loop_timer_stop(d->timer);
@@ -286,6 +289,7 @@ int daemon_main(int ready_fd)
 			      err.hint ? err.hint : "");
 		return error_kind((enum error_code)code)->exit_code;
 	}
+	guard_start(&d);
 	runner_sweep(&d);
 	conn_listen(&d, fd);
 	watch_all(&d);

@@ -6,6 +6,9 @@
  *	runner.c   effects carried out: worker processes and terminals
  *	links.c    links to processes that host agents' sessions
  *	records.c  the runtimes' own records of their sessions
+ *	guard.c    the files by which git refuses peers what is not theirs
+ *	branches.c owned branches that are moved past that
+
  *	gather.c   the first moment, in which sessions older than this daemon come
  *	watch.c    processes whose end must be noticed
  *	identify.c the evidence of who calls
@@ -59,6 +62,13 @@ struct daemon {
 	struct list work;      /* struct job_work: read-only work that waits for a worker */
 	uint64_t generation;   /* grows when it may have changed who a process is */
 	usec_t commit_took;    /* the last commit that had requests */
+	struct list branch_folders;	 /* struct folder: where owned branches are, watched */
+	struct loop_timer *branch_timer; /* something happened there */
+	json_t *branch_values;		 /* what owned branches are at, as far as it is known; owned */
+	json_t *branches_seen;		 /* the same, as this turn has seen them; owned */
+	bool branches_due;
+	json_t *owners;	   /* whose which branch is, as it was written last; owned */
+	bool owners_stale; /* it could not be written */
 	bool timers_due;
 	bool stopping;
 };
@@ -99,6 +109,21 @@ bool records_any_news(const struct daemon *d);
 void records_record(struct daemon *d);
 void records_committed(struct daemon *d);
 void records_close_all(struct daemon *d);
+
+/* guard.c: before anything runs, and after each commit. */
+void guard_start(struct daemon *d);
+void guard_committed(struct daemon *d);
+/* Before a peer is started: a tool that another one ran may have put its own hooks there. */
+void guard_mend_hooks(struct daemon *d);
+void guard_stop(struct daemon *d);
+
+/* branches.c: after the owners have changed; what moved is recorded in the turn and known after its commit.
+ */
+void branches_watch(struct daemon *d);
+bool branches_any_news(const struct daemon *d);
+void branches_record(struct daemon *d);
+void branches_committed(struct daemon *d);
+void branches_stop(struct daemon *d);
 
 /* gather.c: the first moment begins; a session has come. */
 void gather_begin(struct daemon *d);

@@ -273,6 +273,7 @@ static void spawn_now(struct action *a)
 				   .launcher = launcher,
 				   .env = env};
 	autoerror err = {0};
+	guard_mend_hooks(d);
 	if (term_spawn(tmux_of(d), &order, spawned, a, &err))
 		finish_error(a, &err);
 }

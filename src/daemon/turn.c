@@ -346,7 +346,9 @@ static void after_commit(struct daemon *d, struct list *calls, struct effect *ef
 	conn_drop_lost_ways(d);
 	links_committed(d);
 	records_committed(d);
+	branches_committed(d);
 	heed_events(d);
+	guard_committed(d);
 	settle_calls(d, calls);
 	wake_waiters(d);
 	for (size_t i = 0; i < n; i++)
@@ -375,6 +377,7 @@ static void run_turn(struct daemon *d)
 		conn_record_lost_ways(d);
 		links_record(d);
 		records_record(d);
+		branches_record(d);
 		if (d->timers_due && timer_fire(d->store) > 0)
 			flow_react(&d->core);
 		record_finished(d);
@@ -407,7 +410,8 @@ static void run_turn(struct daemon *d)
 static bool something_ready(const struct daemon *d)
 {
 	return !list_empty(&d->ready) || !list_empty(&d->finished) || !list_empty(&d->lost_ways) ||
-	       d->timers_due || watch_any_ended(d) || links_any_news(d) || records_any_news(d);
+	       d->timers_due || watch_any_ended(d) || links_any_news(d) || records_any_news(d) ||
+	       branches_any_news(d);
 }
 
 static void on_check(uv_check_t *handle)

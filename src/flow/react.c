@@ -15,6 +15,7 @@
 #include "flow/worktrees.h"
 #include "mesh/react.h"
 #include "repo/change.h"
+#include "repo/registry.h"
 #include "store/event.h"
 #include "store/timer.h"
 #include "work/job.h"
@@ -48,6 +49,13 @@ static void on_peer_offline(struct core *core, const struct event *e)
 			       "s", e->subject);
 	while (query_next(&q))
 		job_attempt_lost(core->store, query_text(&q, 0), query_int(&q, 1), reboot, reason);
+}
+
+static void on_owner_offline(struct core *core, const struct event *e)
+{
+	struct peer_ref peer;
+	if (peer_find(core->store, e->subject, &peer) && !peer.live) /* not one that is expected again */
+		branch_owner_gone(core->store, e->subject);
 }
 
 static void on_housekeeping(struct core *core, const struct event *e)
@@ -89,6 +97,7 @@ static const struct reaction {
 	{"transport.detached", wake_on_event},
 	{"wake.due", wake_on_due},
 	{"peer.offline", on_peer_offline},
+	{"peer.offline", on_owner_offline},
 	{"peer.offline", worktrees_on_peer},
 	{"peer.registered", worktrees_on_peer},
 	{"spawn.late", spawn_on_late},

@@ -10,6 +10,7 @@
 #include "flow/effects.h"
 #include "flow/spawn_agent.h"
 #include "mesh/peer.h"
+#include "repo/guard_file.h"
 #include "store/event.h"
 #include "work/job.h"
 
@@ -35,6 +36,7 @@ static json_t *spawn_env(struct core *core, const struct spawn_order *order, con
 	json_set_str(env, "COPPICE_NAME", peer->name);
 	json_set_str(env, "COPPICE_CIRCLE", peer->circle);
 	json_set_str(env, "COPPICE_TOKEN_FILE", NULL);
+	json_set_str(env, "COPPICE_GUARD", NULL); /* another session's */
 	json_set_str(env, "COPPICE", NULL);
 	json_set_str(env, "COPPICE_JOB", order->job_id);
 	autofree char *fence = order->job_id ? xasprintf("%lld", (long long)order->fence) : NULL;
@@ -71,6 +73,8 @@ int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[
 	if (json_object_get(spec, "env"))
 		json_object_update_missing(env, json_object_get(spec, "env"));
 	json_object_set_new(spec, "env", env);
+	autofree char *hooks = guard_hooks_path(core->home);
+	json_object_set_new(spec, "git", json_pack("{s:s}", "core.hooksPath", hooks));
 	json_set_str(spec, "cwd", order->path);
 	json_set_str(spec, "kind", backend->launch == AGENT_LAUNCH_WATCH ? "watch" : "exec");
 	json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:o}", "spawn_id", ret_id, "circle", peer.circle,

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "ops/client.h"
+#include "os/loop.h"
 
 struct mcp_conn {
 	uv_pipe_t pipe;
@@ -47,14 +48,6 @@ static void on_written(uv_write_t *write, int status)
 	free(TAKE_PTR(c->out));
 	/* An answer may be there although not everything was read of the request: the next read tells. */
 	(void)status;
-}
-
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[64 << 10]; /* used up within the callback that follows; one thread */
-	(void)handle;
-	(void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
 }
 
 static void answered(struct mcp_conn *c, bool extra)
@@ -101,7 +94,7 @@ struct mcp_conn *mcp_conn_open(uv_loop_t *loop, int fd, const struct mcp_conn_ev
 	int r = uv_pipe_open(&c->pipe, fd);
 	if (r)
 		(void)close(fd); /* nothing was sent by it */
-	if (r || uv_read_start((uv_stream_t *)&c->pipe, give_buffer, on_read)) {
+	if (r || uv_read_start((uv_stream_t *)&c->pipe, loop_give_buffer, on_read)) {
 		mcp_conn_close(c);
 		return NULL;
 	}

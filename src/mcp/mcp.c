@@ -44,8 +44,10 @@ static void stop(void *data)
 
 static void on_signal(uv_signal_t *handle, int number)
 {
+	struct process *p = handle->data;
 	(void)number;
-	stop(handle->data);
+	mcp_server_leave(p->server);
+	stop(p);
 }
 
 /* A runtime may end its servers by a signal: what a session's inbox has put beside it is taken away then,

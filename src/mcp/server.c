@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "mcp/calls.h"
 #include "mcp/deliver.h"
+#include "mcp/listen.h"
 #include "net/http.h"
 #include "net/jsonrpc.h"
 #include "os/loop.h"
@@ -26,8 +27,9 @@ enum {
 
 #define ROLE_PATIENCE (2 * USEC_PER_SEC)
 #define LAST_ANSWERS USEC_PER_SEC
-/* From the list of tools to the model's having them: Claude Code gives a turn the tools that it had read by
- * its start, and a turn that an ask opened at once could not ack it. Nothing of the client's tells when. */
+/* From the list of tools to the model's having them: Claude Code gives a request the tools that it has read
+ * by then, and the first one of a turn, which an ask opened at once, may be its last: it could not ack it.
+ * Nothing of the client's tells when: it subscribes before it asks for the list, and says nothing after. */
 #define TOOLS_TAKE (USEC_PER_SEC / 2)
 
 enum era { ERA_LEGACY = 1 << 0, ERA_MODERN = 1 << 1 };
@@ -66,11 +68,14 @@ struct mcp_server {
 	struct mcp_session *session;
 	struct mcp_calls *calls;
 	struct mcp_deliver *deliver; /* NULL: the backend has no inbox, or is not known */
+	struct mcp_listens *listens;
 	struct list lists;
 	struct loop_timer *role_timer, *end_timer, *tools_timer;
-	bool initialized;  /* a legacy client has said who it is */
-	bool has_tools;	   /* the client knows our tools: what it was told before, it could not answer */
-	enum mcp_set told; /* the set that a legacy client was told last */
+	bool initialized; /* a legacy client has said who it is */
+	bool has_tools;	  /* the client knows our tools: what it was told before, it could not answer */
+	/* The sets that clients of each era were told last, or were told to look for; MCP_SET_BY_ROLE: none.
+	 */
+	enum mcp_set told_legacy, told_modern;
 	bool ending;
 };
 
@@ -162,8 +167,7 @@ static void answer_list(struct mcp_server *s, const json_t *id, enum era era)
 	json_t *result = json_pack("{s:o}", "tools", tools);
 	if (era == ERA_MODERN)
 		add_cache_hints(result, settled ? TTL_MS : 0);
-	else
-		s->told = set;
+	*(era == ERA_MODERN ? &s->told_modern : &s->told_legacy) = set;
 	reply(s, id, era, result);
 	if (!s->has_tools && !s->tools_timer)
 		s->tools_timer = loop_timer_start(s->o.loop, TOOLS_TAKE, has_tools, s);
@@ -183,16 +187,29 @@ static void answer_lists(void *data)
 	maybe_ended(s);
 }
 
+/* Tells those who know an older set that there is another. A legacy client hears of it unasked, one of the
+ * modern era by its subscriptions, and by the next one if it has none yet. */
+static void tell_of_tools(struct mcp_server *s)
+{
+	autostrbuf out = STRBUF_INIT(OUTPUT_MAX);
+	enum mcp_set set = mcp_session_set(s->session);
+	if (s->told_legacy && s->told_legacy != set) {
+		s->told_legacy = set;
+		jsonrpc_write_notification(&out, "notifications/tools/list_changed", NULL);
+	}
+	if (s->told_modern && s->told_modern != set && mcp_listens_for_tools(s->listens)) {
+		s->told_modern = set;
+		mcp_listens_tell_tools(s->listens, &out);
+	}
+	if (out.len)
+		put(s, &out);
+}
+
 static void on_settled(void *data)
 {
 	struct mcp_server *s = data;
 	answer_lists(s);
-	if (s->told && s->told != mcp_session_set(s->session)) {
-		autostrbuf out = STRBUF_INIT(OUTPUT_MAX);
-		s->told = MCP_SET_BY_ROLE; /* once, until it has looked */
-		jsonrpc_write_notification(&out, "notifications/tools/list_changed", NULL);
-		put(s, &out);
-	}
+	tell_of_tools(s);
 	maybe_deliver(s);
 }
 
@@ -225,9 +242,9 @@ static void do_initialize(struct mcp_server *s, const struct request *r)
 
 static void do_discover(struct mcp_server *s, const struct request *r)
 {
-	json_t *result =
-		json_pack("{s:[s], s:{s:{}}, s:s}", "supportedVersions", MODERN_VERSION, "capabilities",
-			  "tools", "instructions", s->o.place->kept_out ? kept_out : instructions);
+	json_t *result = json_pack("{s:[s], s:{s:{s:b}}, s:s}", "supportedVersions", MODERN_VERSION,
+				   "capabilities", "tools", "listChanged", 1, "instructions",
+				   s->o.place->kept_out ? kept_out : instructions);
 	add_cache_hints(result, TTL_MS);
 	reply(s, r->id, r->era, result);
 }
@@ -257,6 +274,27 @@ static void do_list(struct mcp_server *s, const struct request *r)
 	list_append(&s->lists, &waits->link);
 	if (!s->role_timer)
 		s->role_timer = loop_timer_start(s->o.loop, ROLE_PATIENCE, answer_lists, s);
+}
+
+/* Such a request is answered only when we end. */
+static void do_listen(struct mcp_server *s, const struct request *r)
+{
+	autostrbuf out = STRBUF_INIT(OUTPUT_MAX);
+	autoerror err = {0};
+	int code = mcp_listens_open(s->listens, r->id, r->params, &out, &err);
+	if (code) {
+		refuse(s, r->id,
+		       code == ERR_INVALID  ? JSONRPC_INVALID_PARAMS
+		       : code == ERR_EXISTS ? JSONRPC_INVALID_REQUEST
+					    : JSONRPC_INTERNAL_ERROR,
+		       err.message, NULL);
+		return;
+	}
+	put(s, &out);
+	/* One that has not looked yet may remember what it was told before it came to us. */
+	if (!s->told_modern)
+		s->told_modern = mcp_session_set(s->session);
+	tell_of_tools(s);
 }
 
 static void refuse_tool(struct mcp_server *s, const json_t *id, const char *name)
@@ -323,6 +361,7 @@ static const struct method {
 	{"initialize", ERA_LEGACY, true, do_initialize},
 	{"ping", ERA_LEGACY, true, do_ping},
 	{"server/discover", ERA_MODERN, true, do_discover},
+	{"subscriptions/listen", ERA_MODERN, false, do_listen},
 	{"tools/call", ERA_LEGACY | ERA_MODERN, false, do_call},
 	{"tools/list", ERA_LEGACY | ERA_MODERN, false, do_list},
 };
@@ -387,6 +426,7 @@ static void cancel(struct mcp_server *s, const json_t *id)
 	if (!id)
 		return;
 	mcp_calls_cancel(s->calls, id);
+	mcp_listens_cancel(s->listens, id);
 	list_for_each_safe (pos, &s->lists) {
 		struct list_request *r = list_entry(pos, struct list_request, link);
 		if (!json_equal(r->id, id))
@@ -424,6 +464,15 @@ void mcp_server_feed(struct mcp_server *s, const char *data, size_t len)
 
 /* --- the server --- */
 
+void mcp_server_leave(struct mcp_server *s)
+{
+	autostrbuf out = STRBUF_INIT(OUTPUT_MAX);
+	json_auto_t *info = server_info();
+	mcp_listens_end(s->listens, info, &out);
+	if (out.len)
+		put(s, &out);
+}
+
 void mcp_server_end(struct mcp_server *s)
 {
 	const char *line;
@@ -432,6 +481,7 @@ void mcp_server_end(struct mcp_server *s)
 		handle_line(s, line, n);
 	s->ending = true;
 	mcp_deliver_free(TAKE_PTR(s->deliver));
+	mcp_server_leave(s);
 	mcp_calls_drop_waits(s->calls);
 	bool owes = mcp_calls_count(s->calls) || !list_empty(&s->lists);
 	s->end_timer = loop_timer_start(s->o.loop, owes ? LAST_ANSWERS : 0, end_now, s);
@@ -459,7 +509,8 @@ struct mcp_server *mcp_server_new(const struct mcp_server_options *o)
 								   .start = o->start ? start_daemon : NULL,
 								   .greet = greet,
 								   .data = s});
-	s->session = mcp_session_new(s->link, o->place, o->tools, on_settled, s);
+	s->listens = mcp_listens_new();
+	s->session = mcp_session_new(o->loop, s->link, o->place, o->tools, on_settled, s);
 	s->calls = mcp_calls_new(&(struct mcp_calls_options){.loop = o->loop,
 							     .link = s->link,
 							     .answered = on_answered,
@@ -483,6 +534,7 @@ void mcp_server_free(struct mcp_server *s)
 		free(r);
 	}
 	mcp_deliver_free(s->deliver);
+	mcp_listens_free(s->listens);
 	mcp_calls_free(s->calls);
 	mcp_session_free(s->session);
 	mcp_link_free(s->link);

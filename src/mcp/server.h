@@ -3,7 +3,8 @@
  * Both eras of the protocol are served, and each request says which it is of. In that of 2026-07-28 it
  * carries its version in _meta, and nothing is negotiated (server/discover tells what there is); in that of
  * 2025-11-25 and 2025-06-18 it comes after `initialize`. Only tools are offered; what one does, the daemon
- * does.
+ * does. When the role of the session's peer changes, so do the tools, and the client is told: in the older
+ * era unasked, in the newer by its subscriptions (subscriptions/listen).
  *
  *   server = mcp_server_new(&options);
  *   on bytes:  mcp_server_feed(server, data, len)
@@ -37,7 +38,10 @@ struct mcp_server *mcp_server_new(const struct mcp_server_options *o);
 /* NULL is fine. */
 void mcp_server_free(struct mcp_server *s);
 void mcp_server_feed(struct mcp_server *s, const char *data, size_t len);
-/* The client says no more. What it asked for before is answered, if that does not take long. */
+/* The client says no more. Its subscriptions end, and what it asked for before is answered, if that does not
+ * take long. */
 void mcp_server_end(struct mcp_server *s);
+/* The process ends at once: subscriptions are told so, and nothing else is answered. */
+void mcp_server_leave(struct mcp_server *s);
 
 #endif

@@ -7,8 +7,15 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "os/loop.h"
+
+enum { WATCH_SECONDS = 7 * 86400 /* in one piece: an idle session makes no system call (X2) */ };
+
+/* Before the daemon is asked again: it may not wait, or has failed to look. */
+#define REST USEC_PER_SEC
 
 struct mcp_session {
+	uv_loop_t *loop;
 	struct mcp_link *link;
 	const struct mcp_place *place;
 	enum mcp_set chosen, known; /* MCP_SET_BY_ROLE: not */
@@ -16,7 +23,10 @@ struct mcp_session {
 	void *data;
 	bool begun, registered;
 	const struct agent_backend *backend;
-	struct mcp_call *call; /* of the greeting */
+	struct mcp_call *call;	/* of the greeting */
+	char *role;		/* owned; the peer's that we are, or NULL */
+	struct mcp_call *watch; /* for another one */
+	struct loop_timer *rest;
 };
 
 /* --- the place --- */
@@ -63,6 +73,54 @@ void mcp_place_release(struct mcp_place *place)
 	*place = (struct mcp_place){0};
 }
 
+/* --- the role --- */
+
+/* Who is offered everything is no peer, and has a role that does not change. */
+static void know_role(struct mcp_session *s, const json_t *self)
+{
+	const char *role = json_str(self, "role");
+	bool named = role && strcmp(role, "unknown") != 0;
+	/* What runs in an agent, or in what Coppice started, is a worker until it is known to be more. */
+	s->known = named || (!s->backend && !s->place->in_peer) ? mcp_set_of_role(role) : MCP_SET_WORKER;
+	free(s->role);
+	s->role = named && s->known != MCP_SET_ALL ? xstrdup(role) : NULL;
+}
+
+static void watch_role(void *data);
+
+static void on_role(void *data, json_t *answer, const struct error *err)
+{
+	struct mcp_session *s = data;
+	const char *role = err ? s->role : json_str(answer, "role");
+	s->watch = NULL;
+	if (err && err->code != ERR_NOT_STORED)
+		return; /* until the next greeting */
+	if (!role || strcmp(role, s->role) == 0) {
+		s->rest = loop_timer_start(s->loop, REST, watch_role, s);
+		return;
+	}
+	know_role(s, answer);
+	watch_role(s);
+	s->settled(s->data);
+}
+
+static void stop_watching(struct mcp_session *s)
+{
+	mcp_link_cancel(TAKE_PTR(s->watch));
+	loop_timer_stop(TAKE_PTR(s->rest));
+}
+
+static void watch_role(void *data)
+{
+	struct mcp_session *s = data;
+	stop_watching(s);
+	if (!s->role || s->chosen)
+		return;
+	json_auto_t *args = json_pack("{s:s, s:i}", "role", s->role, "wait_seconds", WATCH_SECONDS);
+	struct mcp_request request = {.op = "await_role", .args = args, .patience = MCP_FOREVER};
+	s->watch = mcp_link_call(s->link, &request, on_role, s);
+}
+
 /* --- the greeting --- */
 
 static void ask(struct mcp_session *s, const char *op, unsigned flags, json_t *args, mcp_answer_fn answered)
@@ -75,15 +133,8 @@ static void ask(struct mcp_session *s, const char *op, unsigned flags, json_t *a
 static void end_greeting(struct mcp_session *s)
 {
 	mcp_link_greeted(s->link);
+	watch_role(s);
 	s->settled(s->data);
-}
-
-static void know_role(struct mcp_session *s, const json_t *self)
-{
-	const char *role = json_str(self, "role");
-	bool named = role && strcmp(role, "unknown") != 0;
-	/* What runs in an agent, or in what Coppice started, is a worker until it is known to be more. */
-	s->known = named || (!s->backend && !s->place->in_peer) ? mcp_set_of_role(role) : MCP_SET_WORKER;
 }
 
 static void on_whoami(void *data, json_t *answer, const struct error *err)
@@ -141,6 +192,7 @@ static void register_peer(struct mcp_session *s, pid_t pid)
 void mcp_session_greet(struct mcp_session *s)
 {
 	mcp_link_cancel(TAKE_PTR(s->call)); /* of a daemon that was lost meanwhile */
+	stop_watching(s);
 	if (!s->backend) {
 		ask(s, "whoami", 0, NULL, on_whoami);
 		return;
@@ -158,12 +210,16 @@ void mcp_session_greet(struct mcp_session *s)
 
 /* --- the session --- */
 
-struct mcp_session *mcp_session_new(struct mcp_link *link, const struct mcp_place *place, enum mcp_set chosen,
-				    void (*settled)(void *data), void *data)
+struct mcp_session *mcp_session_new(uv_loop_t *loop, struct mcp_link *link, const struct mcp_place *place,
+				    enum mcp_set chosen, void (*settled)(void *data), void *data)
 {
 	struct mcp_session *s = xcalloc(1, sizeof(*s));
-	*s = (struct mcp_session){
-		.link = link, .place = place, .chosen = chosen, .settled = settled, .data = data};
+	*s = (struct mcp_session){.loop = loop,
+				  .link = link,
+				  .place = place,
+				  .chosen = chosen,
+				  .settled = settled,
+				  .data = data};
 	return s;
 }
 
@@ -172,6 +228,8 @@ void mcp_session_free(struct mcp_session *s)
 	if (!s)
 		return;
 	mcp_link_cancel(s->call);
+	stop_watching(s);
+	free(s->role);
 	free(s);
 }
 

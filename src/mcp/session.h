@@ -3,7 +3,10 @@
  *
  * The agent is the nearest ancestor whose name the backend knows, the backend being told by the name of the
  * MCP client. That is a hint; the daemon checks that it is an ancestor (I1, I2). Registration is repeated
- * with each daemon that is found, and bumps nothing but the epoch (I5, I7). */
+ * with each daemon that is found, and bumps nothing but the epoch (I5, I7).
+ *
+ * A peer's role may change while its session runs: the daemon is asked to say so (await_role), and the tools
+ * follow. One that does not know that operation, being of a version before, is left alone until the next. */
 #ifndef MCP_SESSION_H
 #define MCP_SESSION_H
 
@@ -27,9 +30,10 @@ void mcp_place_find(const char *dir, struct mcp_place *ret);
 void mcp_place_release(struct mcp_place *place);
 struct mcp_session;
 
-/* Everything borrowed. `settled` is called whenever a greeting is over; the set of tools may have changed. */
-struct mcp_session *mcp_session_new(struct mcp_link *link, const struct mcp_place *place, enum mcp_set chosen,
-				    void (*settled)(void *data), void *data);
+/* Everything borrowed. `settled` is called whenever a greeting is over, and when the role has changed: the
+ * set of tools may be another. */
+struct mcp_session *mcp_session_new(uv_loop_t *loop, struct mcp_link *link, const struct mcp_place *place,
+				    enum mcp_set chosen, void (*settled)(void *data), void *data);
 /* NULL is fine. */
 void mcp_session_free(struct mcp_session *s);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "os/loop.h"
 
 enum {
 	READ_SIZE = 64 << 10,
@@ -62,14 +63,6 @@ static void end_reading(struct mcp_stdio *io)
 	io->o.ended(io->o.data);
 }
 
-static void give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-	static char bytes[READ_SIZE]; /* used up within the callback that follows; one thread */
-	(void)handle;
-	(void)suggested;
-	*buf = uv_buf_init(bytes, sizeof(bytes));
-}
-
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct mcp_stdio *io = stream->data;
@@ -96,7 +89,7 @@ static int resume_reading(struct mcp_stdio *io)
 		return 0;
 	io->reading = true;
 	return io->in.is_file ? uv_idle_start(&io->in.idle, on_file)
-			      : uv_read_start(&io->in.stream, give_buffer, on_read);
+			      : uv_read_start(&io->in.stream, loop_give_buffer, on_read);
 }
 
 /* --- writing --- */

@@ -72,24 +72,30 @@ struct stage {
 	struct mcp_deliver *deliver;
 };
 
-static void open_stage(struct stage *s)
+static int open_stage(void **state)
 {
-	*s = (struct stage){.folder = test_folder_make()};
+	struct stage *s = xcalloc(1, sizeof(*s));
 	memset(&box, 0, sizeof(box));
-	assert_int_equal(uv_loop_init(&s->loop), 0);
+	s->folder = test_folder_make();
+	if (uv_loop_init(&s->loop))
+		return -1;
 	fake_start(&s->fake, &s->loop, s->folder);
 	s->link = mcp_link_new(&s->loop, &(struct mcp_link_options){.paths = &s->fake.paths});
 	s->deliver = mcp_deliver_new(&s->loop, s->link, &kind);
 	mcp_deliver_start(s->deliver);
+	*state = s;
+	return 0;
 }
 
-static void close_stage(struct stage *s)
+static int close_stage(void **state)
 {
+	struct stage *s = *state;
 	mcp_deliver_free(s->deliver);
-	assert_int_equal(box.opened, box.closed);
 	mcp_link_free(s->link);
 	fake_release(&s->fake);
 	test_folder_remove(s->folder);
+	free(s);
+	return box.opened == box.closed ? 0 : -1;
 }
 
 static json_t *messages(int from, int n)
@@ -103,6 +109,15 @@ static json_t *messages(int from, int n)
 						      "<coppice-message>"));
 	}
 	return json_pack("{s:o}", "messages", list);
+}
+
+/* The first take brings `n` messages, and the inbox gets them. */
+static void hand_over(struct stage *s, int n)
+{
+	fake_await(&s->fake, 1);
+	fake_answer(&s->fake, 0, messages(0, n));
+	while (box.n < n)
+		(void)uv_run(&s->loop, UV_RUN_ONCE);
 }
 
 static void assert_report(struct stage *s, int i, const char *id, const char *step, const char *reason)
@@ -129,199 +144,159 @@ static void assert_take(struct stage *s, int i)
 
 static void test_D3_messages_are_handed_over_in_order_and_settled_before_more_are_taken(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	assert_take(&s, 0);
-	fake_answer(&s.fake, 0, messages(0, 3));
+	struct stage *s = *state;
+	assert_take(s, 0);
+	fake_answer(&s->fake, 0, messages(0, 3));
 	while (box.n < 3)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+		(void)uv_run(&s->loop, UV_RUN_ONCE);
 	assert_string_equal(box.ids[0], "msg-0");
 	assert_string_equal(box.ids[2], "msg-2");
 	assert_string_equal(box.froms[1], "feat/a");
 	assert_string_equal(box.texts[1], "<coppice-message>");
-	fake_settle(&s.fake);
-	assert_int_equal(s.fake.n, 1);
+	fake_settle(&s->fake);
+	assert_int_equal(s->fake.n, 1);
 	box_sent("msg-0", ERR_OK);
 	box_sent("msg-1", ERR_CONFLICT);
-	assert_report(&s, 1, "msg-0", "submitted", NULL);
-	assert_report(&s, 2, "msg-1", "returned", "it did not arrive");
-	fake_settle(&s.fake);
-	assert_int_equal(s.fake.n, 3);
+	assert_report(s, 1, "msg-0", "submitted", NULL);
+	assert_report(s, 2, "msg-1", "returned", "it did not arrive");
+	fake_settle(&s->fake);
+	assert_int_equal(s->fake.n, 3);
 	box_sent("msg-2", ERR_OK);
-	fake_await(&s.fake, 5); /* the report and the next take, in either order */
-	int take = strcmp(s.fake.at[3].op, "delivery_take") == 0 ? 3 : 4;
-	assert_string_equal(s.fake.at[take].op, "delivery_take");
-	assert_report(&s, 7 - take, "msg-2", "submitted", NULL);
+	fake_await(&s->fake, 5); /* the report and the next take, in either order */
+	int take = strcmp(s->fake.at[3].op, "delivery_take") == 0 ? 3 : 4;
+	assert_string_equal(s->fake.at[take].op, "delivery_take");
+	assert_report(s, 7 - take, "msg-2", "submitted", NULL);
 	/* the daemon's evidence that the inbox is attached is one connection, which takes only */
-	assert_int_equal(s.fake.at[take].connection, s.fake.at[0].connection);
-	assert_int_not_equal(s.fake.at[1].connection, s.fake.at[0].connection);
-	close_stage(&s);
+	assert_int_equal(s->fake.at[take].connection, s->fake.at[0].connection);
+	assert_int_not_equal(s->fake.at[1].connection, s->fake.at[0].connection);
 }
 
 static void test_D1_what_becomes_of_a_held_message_is_reported(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_answer(&s.fake, 0, messages(0, 2));
-	while (box.n < 2)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	struct stage *s = *state;
+	hand_over(s, 2);
 	box.inbox.events->held(box.inbox.data, "msg-0", "consent");
 	box.inbox.events->held(box.inbox.data, "msg-1", "consent");
 	box.inbox.events->released(box.inbox.data, "msg-0");
 	box.inbox.events->dropped(box.inbox.data, "msg-1", "denied");
 	/* one after the other, in the order of what happened */
-	assert_report(&s, 1, "msg-0", "held", "consent");
-	assert_report(&s, 2, "msg-1", "held", "consent");
-	assert_report(&s, 3, "msg-0", "submitted", NULL);
-	assert_report(&s, 4, "msg-1", "returned", "denied");
-	close_stage(&s);
+	assert_report(s, 1, "msg-0", "held", "consent");
+	assert_report(s, 2, "msg-1", "held", "consent");
+	assert_report(s, 3, "msg-0", "submitted", NULL);
+	assert_report(s, 4, "msg-1", "returned", "denied");
 }
 
 static void test_D4_a_lost_inbox_lets_go_of_the_transport(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_answer(&s.fake, 0, messages(0, 2));
-	while (box.n < 2)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	struct stage *s = *state;
+	hand_over(s, 2);
 	box_sent("msg-0", ERR_NOT_FOUND);
-	assert_report(&s, 1, "msg-0", "returned", "it did not arrive");
-	assert_report(&s, 2, "msg-1", "returned", "the session's inbox is gone");
-	while (!s.fake.ended_conns)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	assert_report(s, 1, "msg-0", "returned", "it did not arrive");
+	assert_report(s, 2, "msg-1", "returned", "the session's inbox is gone");
+	while (!s->fake.ended_conns)
+		(void)uv_run(&s->loop, UV_RUN_ONCE);
 	assert_int_equal(box.closed, 1);
-	assert_false(mcp_deliver_is_open(s.deliver));
+	assert_false(mcp_deliver_is_open(s->deliver));
 	/* tried again when the session does something */
-	mcp_deliver_start(s.deliver);
-	assert_take(&s, 3);
-	assert_int_not_equal(s.fake.at[3].connection, s.fake.at[0].connection);
-	close_stage(&s);
+	mcp_deliver_start(s->deliver);
+	assert_take(s, 3);
+	assert_int_not_equal(s->fake.at[3].connection, s->fake.at[0].connection);
 }
 
 static void test_D4_an_inbox_that_comes_to_itself_is_opened_again(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_answer(&s.fake, 0, messages(0, 1));
-	while (box.n < 1)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	struct stage *s = *state;
+	hand_over(s, 1);
 	box_sent("msg-0", ERR_SYSTEM);
-	assert_report(&s, 1, "msg-0", "returned", "it did not arrive");
-	assert_take(&s, 2); /* a second later */
+	assert_report(s, 1, "msg-0", "returned", "it did not arrive");
+	assert_take(s, 2); /* a second later */
 	assert_int_equal(box.opened, 2);
-	assert_int_not_equal(s.fake.at[2].connection, s.fake.at[0].connection);
-	close_stage(&s);
+	assert_int_not_equal(s->fake.at[2].connection, s->fake.at[0].connection);
 }
 
 static void test_a_message_that_cannot_be_sent_is_returned_at_once(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
+	struct stage *s = *state;
+	fake_await(&s->fake, 1);
 	box.refuses = ERR_TOO_LARGE;
-	fake_answer(&s.fake, 0, messages(0, 1));
-	assert_report(&s, 1, "msg-0", "returned", "the text cannot be sent");
-	assert_true(mcp_deliver_is_open(s.deliver));
-	close_stage(&s);
+	fake_answer(&s->fake, 0, messages(0, 1));
+	assert_report(s, 1, "msg-0", "returned", "the text cannot be sent");
+	assert_true(mcp_deliver_is_open(s->deliver));
 }
 
 /* What is returned waits again: a message that is always refused is not offered without rest (X2). */
 static void test_X2_a_message_that_the_session_refuses_is_not_taken_again_at_once(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_answer(&s.fake, 0, messages(0, 1));
-	while (box.n < 1)
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
+	struct stage *s = *state;
+	hand_over(s, 1);
 	box_sent("msg-0", ERR_REFUSED);
-	assert_report(&s, 1, "msg-0", "returned", "it did not arrive");
-	fake_settle(&s.fake);
-	assert_int_equal(s.fake.n, 2);
-	assert_true(mcp_deliver_is_open(s.deliver));
-	assert_take(&s, 2); /* a second later */
-	close_stage(&s);
+	assert_report(s, 1, "msg-0", "returned", "it did not arrive");
+	fake_settle(&s->fake);
+	assert_int_equal(s->fake.n, 2);
+	assert_true(mcp_deliver_is_open(s->deliver));
+	assert_take(s, 2); /* a second later */
 }
 
 static void test_a_session_without_an_inbox_takes_nothing(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	mcp_deliver_free(s.deliver);
+	struct stage *s = *state;
+	fake_await(&s->fake, 1);
+	mcp_deliver_free(s->deliver);
 	box.none = true;
-	s.deliver = mcp_deliver_new(&s.loop, s.link, &kind);
-	mcp_deliver_start(s.deliver);
-	fake_settle(&s.fake);
-	assert_false(mcp_deliver_is_open(s.deliver));
-	assert_int_equal(s.fake.n, 1);
-	close_stage(&s);
+	s->deliver = mcp_deliver_new(&s->loop, s->link, &kind);
+	mcp_deliver_start(s->deliver);
+	fake_settle(&s->fake);
+	assert_false(mcp_deliver_is_open(s->deliver));
+	assert_int_equal(s->fake.n, 1);
 }
 
 static void test_D2_a_take_whose_answer_was_lost_is_repeated_under_its_key(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_stop(&s.fake);
-	fake_settle(&s.fake);
-	fake_listen(&s.fake);
-	assert_take(&s, 1);
-	assert_string_equal(s.fake.at[0].key, s.fake.at[1].key);
-	close_stage(&s);
+	struct stage *s = *state;
+	fake_await(&s->fake, 1);
+	fake_stop(&s->fake);
+	fake_settle(&s->fake);
+	fake_listen(&s->fake);
+	assert_take(s, 1);
+	assert_string_equal(s->fake.at[0].key, s->fake.at[1].key);
 }
 
 static void test_X4_a_daemon_that_does_not_deliver_is_left_alone(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_error(&s.fake, 0, ERR_NOT_FOUND, "there is no such operation");
-	while (mcp_deliver_is_open(s.deliver))
-		(void)uv_run(&s.loop, UV_RUN_ONCE);
-	fake_settle(&s.fake);
-	assert_int_equal(s.fake.n, 1);
-	close_stage(&s);
+	struct stage *s = *state;
+	fake_await(&s->fake, 1);
+	fake_error(&s->fake, 0, ERR_NOT_FOUND, "there is no such operation");
+	while (mcp_deliver_is_open(s->deliver))
+		(void)uv_run(&s->loop, UV_RUN_ONCE);
+	fake_settle(&s->fake);
+	assert_int_equal(s->fake.n, 1);
 }
 
 static void test_a_daemon_that_does_not_wait_is_not_asked_without_rest(void **state)
 {
-	(void)state;
-	struct stage s;
-	open_stage(&s);
-	fake_await(&s.fake, 1);
-	fake_answer(&s.fake, 0, messages(0, 0));
-	fake_settle(&s.fake);
-	assert_int_equal(s.fake.n, 1);
-	fake_await(&s.fake, 2); /* a second later */
-	close_stage(&s);
+	struct stage *s = *state;
+	fake_await(&s->fake, 1);
+	fake_answer(&s->fake, 0, messages(0, 0));
+	fake_settle(&s->fake);
+	assert_int_equal(s->fake.n, 1);
+	fake_await(&s->fake, 2); /* a second later */
 }
+
+#define deliver_test(f) cmocka_unit_test_setup_teardown(f, open_stage, close_stage)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_D3_messages_are_handed_over_in_order_and_settled_before_more_are_taken),
-		cmocka_unit_test(test_D1_what_becomes_of_a_held_message_is_reported),
-		cmocka_unit_test(test_D4_a_lost_inbox_lets_go_of_the_transport),
-		cmocka_unit_test(test_D4_an_inbox_that_comes_to_itself_is_opened_again),
-		cmocka_unit_test(test_a_message_that_cannot_be_sent_is_returned_at_once),
-		cmocka_unit_test(test_X2_a_message_that_the_session_refuses_is_not_taken_again_at_once),
-		cmocka_unit_test(test_a_session_without_an_inbox_takes_nothing),
-		cmocka_unit_test(test_D2_a_take_whose_answer_was_lost_is_repeated_under_its_key),
-		cmocka_unit_test(test_X4_a_daemon_that_does_not_deliver_is_left_alone),
-		cmocka_unit_test(test_a_daemon_that_does_not_wait_is_not_asked_without_rest),
+		deliver_test(test_D3_messages_are_handed_over_in_order_and_settled_before_more_are_taken),
+		deliver_test(test_D1_what_becomes_of_a_held_message_is_reported),
+		deliver_test(test_D4_a_lost_inbox_lets_go_of_the_transport),
+		deliver_test(test_D4_an_inbox_that_comes_to_itself_is_opened_again),
+		deliver_test(test_a_message_that_cannot_be_sent_is_returned_at_once),
+		deliver_test(test_X2_a_message_that_the_session_refuses_is_not_taken_again_at_once),
+		deliver_test(test_a_session_without_an_inbox_takes_nothing),
+		deliver_test(test_D2_a_take_whose_answer_was_lost_is_repeated_under_its_key),
+		deliver_test(test_X4_a_daemon_that_does_not_deliver_is_left_alone),
+		deliver_test(test_a_daemon_that_does_not_wait_is_not_asked_without_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <dirent.h>
 
 #include "base/list.h"
+#include "mcp/listen.h"
 #include "mcp/server.h"
 #include "mcp/testing.h"
 #include "net/jsonrpc.h"
@@ -385,6 +386,100 @@ static void test_S3_calls_under_way_are_capped(void **state)
 	close_stage(&s);
 }
 
+static void subscribe(struct stage *s, int id)
+{
+	autofree char *text =
+		xasprintf("{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"subscriptions/listen\","
+			  "\"params\":{\"notifications\":{\"toolsListChanged\":true}," MODERN "}}\n",
+			  id);
+	send_text(s, text);
+}
+
+static void test_S3_subscriptions_are_capped(void **state)
+{
+	(void)state;
+	struct stage s;
+	json_auto_t *options = json_object();
+	open_stage(&s, options, 0);
+	for (int i = 0; i <= MCP_LISTENS_MAX; i++)
+		subscribe(&s, i);
+	for (int i = 0; i < MCP_LISTENS_MAX; i++) {
+		json_auto_t *opened = get(&s);
+		assert_string_equal(json_str(opened, "method"), "notifications/subscriptions/acknowledged");
+	}
+	json_auto_t *refused = get(&s);
+	assert_int_equal(json_int(refused, "id", 0), MCP_LISTENS_MAX);
+	assert_string_equal(json_str(json_object_get(refused, "error"), "message"),
+			    "16 subscriptions are open, and that is the limit");
+	/* one that is given up makes room */
+	send_text(&s, "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/"
+		      "cancelled\",\"params\":{\"requestId\":3}}\n");
+	subscribe(&s, MCP_LISTENS_MAX);
+	json_auto_t *opened = get(&s);
+	assert_string_equal(json_str(opened, "method"), "notifications/subscriptions/acknowledged");
+	close_stage(&s);
+}
+
+static bool lists(struct stage *s, const char *tool)
+{
+	bool found = false;
+	send_text(s, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\",\"params\":{" MODERN "}}\n");
+	json_auto_t *message = get(s);
+	const json_t *tools = json_object_get(json_object_get(message, "result"), "tools");
+	for (size_t i = 0; i < json_array_size(tools); i++)
+		found = found || strcmp(json_str(json_array_get(tools, i), "name"), tool) == 0;
+	return found;
+}
+
+/* Answers what waits for another role, and awaits the next such wait. */
+static void change_role(struct stage *s, const char *role)
+{
+	fake_await(&s->fake, s->seen + 1);
+	assert_string_equal(s->fake.at[s->seen].op, "await_role");
+	fake_answer(&s->fake, s->seen++, json_pack("{s:s, s:s}", "peer_id", "peer-1", "role", role));
+	fake_await(&s->fake, s->seen + 1);
+	assert_string_equal(json_str(s->fake.at[s->seen].args, "role"), role);
+}
+
+static void test_S8_the_tools_follow_the_role_while_the_session_runs(void **state)
+{
+	(void)state;
+	struct stage s;
+	json_auto_t *options = json_pack("{s:b, s:b}", "listening", 1, "in_peer", 1);
+	open_stage(&s, options, 0);
+	subscribe(&s, 0);
+	json_decref(get(&s)); /* acknowledged */
+	fake_await(&s.fake, ++s.seen);
+	fake_answer(&s.fake, 0, json_pack("{s:s, s:s}", "peer_id", "peer-1", "role", "agent"));
+	fake_await(&s.fake, s.seen + 1);
+	assert_false(lists(&s, "spawn_peer"));
+	change_role(&s, "orchestrator");
+	json_auto_t *more = get(&s);
+	assert_string_equal(json_str(more, "method"), "notifications/tools/list_changed");
+	assert_true(lists(&s, "spawn_peer"));
+	change_role(&s, "reviewer");
+	json_auto_t *less = get(&s);
+	assert_string_equal(json_str(less, "method"), "notifications/tools/list_changed");
+	assert_false(lists(&s, "spawn_peer"));
+	close_stage(&s);
+}
+
+static void test_S8_a_set_that_was_chosen_stays(void **state)
+{
+	(void)state;
+	struct stage s;
+	json_auto_t *options = json_pack("{s:b, s:b, s:s}", "listening", 1, "in_peer", 1, "tools", "worker");
+	open_stage(&s, options, 0);
+	subscribe(&s, 0);
+	json_decref(get(&s)); /* acknowledged */
+	fake_await(&s.fake, 1);
+	fake_answer(&s.fake, 0, json_pack("{s:s, s:s}", "peer_id", "peer-1", "role", "orchestrator"));
+	fake_settle(&s.fake);
+	assert_int_equal(s.fake.n, 1); /* nobody waits for another role */
+	assert_false(lists(&s, "spawn_peer"));
+	close_stage(&s);
+}
+
 static void test_S3_a_frame_over_the_limit_is_refused_and_the_next_served(void **state)
 {
 	(void)state;
@@ -450,6 +545,9 @@ int main(void)
 		cmocka_unit_test(test_what_takes_long_is_answered_in_time_and_its_answer_kept),
 		cmocka_unit_test(test_A5_a_wait_that_is_over_says_so_and_is_forgotten),
 		cmocka_unit_test(test_S3_calls_under_way_are_capped),
+		cmocka_unit_test(test_S3_subscriptions_are_capped),
+		cmocka_unit_test(test_S8_the_tools_follow_the_role_while_the_session_runs),
+		cmocka_unit_test(test_S8_a_set_that_was_chosen_stays),
 		cmocka_unit_test(test_S3_a_frame_over_the_limit_is_refused_and_the_next_served),
 		cmocka_unit_test(test_the_end_waits_for_answers_but_not_for_waits),
 		cmocka_unit_test(test_instructions_are_short),

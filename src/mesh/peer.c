@@ -434,6 +434,11 @@ int peer_assign(struct store *s, const char *peer_id, const char *role, const ch
 		     "UPDATE peer SET role = coalesce(?, role), circle = coalesce(?, circle), name = ?"
 		     " WHERE peer_id = ?",
 		     "ssss", role, circle, name, peer_id);
+	if (!peer_find(s, peer_id, &peer))
+		return peer_not_found(peer_id, err);
+	json_t *data = json_object();
+	json_set_str(data, "role", role_name(peer.role));
+	peer_event(s, "peer.assigned", &peer, data);
 	return 0;
 }
 

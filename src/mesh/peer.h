@@ -17,6 +17,7 @@
  *	peer.online      {peer_id,name,circle}
  *	peer.expected    {peer_id,name,circle}
  *	peer.turn        {peer_id,from,to}
+ *	peer.assigned    {peer_id,name,circle,role}                 by the word of a human or a service
  *	peer.session_ended {peer_id,kind,pid,cause}                 one of its processes, perhaps not the last
  *	peer.offline     {peer_id,name,circle,cause,final} */
 #ifndef MESH_PEER_H

@@ -490,9 +490,11 @@ static void test_what_the_human_assigns(void **state)
 	assert_int_equal(now.role, ROLE_ORCHESTRATOR);
 	assert_string_equal(now.circle, "two");
 	assert_string_equal(now.name, "feat/a~2");
+	assert_int_equal(world_events(w, "peer.assigned", peer.peer_id), 1);
 	assert_int_equal(peer_assign(w->s, peer.peer_id, "king", NULL, NULL), ERR_INVALID);
 	assert_int_equal(peer_assign(w->s, peer.peer_id, NULL, "a b", NULL), ERR_INVALID);
 	assert_int_equal(peer_assign(w->s, peer.peer_id, "human", NULL, NULL), ERR_FORBIDDEN);
+	assert_int_equal(world_events(w, "peer.assigned", NULL), 1);
 }
 
 int main(void)

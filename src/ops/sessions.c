@@ -9,6 +9,7 @@
 #include "flow/session.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
+#include "repo/guard_file.h"
 #include "store/event.h"
 #include "ops/registering.h"
 #include "ops/table.h"
@@ -70,6 +71,11 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 		handover_open(call->core, &peer);
 	if (!code)
 		session_event(call->core, &peer, &event, ret);
+	if (!code && event.event == AGENT_SESSION_START) {
+		autofree char *hooks = guard_hooks_path(call->core->home);
+		json_object_set_new(*ret, "guard",
+				    json_pack("{s:s, s:s}", "peer", peer.peer_id, "hooks", hooks));
+	}
 	return code;
 }
 
@@ -89,7 +95,7 @@ const struct op op_session_event = {
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},
 			{0}},
-	.result = "{\"context\",\"carry_on\"}",
+	.result = "{\"context\",\"carry_on\",\"guard\":{\"peer\",\"hooks\"}}",
 	.who = BY_ANYONE,
 	.flags = OP_CHANGES | OP_LOCAL | OP_IDENTIFIES,
 	.handle = handle_event,
@@ -141,6 +147,40 @@ const struct op op_delivery_take = {
 	.who = BY_KNOWN,
 	.flags = OP_CHANGES | OP_WAITS | OP_LOCAL | OP_TAKES,
 	.handle = handle_take,
+};
+
+/* A process may turn out to be another peer than it was taken for, and a peer may go and come back: the wait
+ * goes on with whom the caller is by now, or was last. */
+static int handle_role(struct op_call *call, json_t **ret, struct error *err)
+{
+	bool peer = call->caller->kind == CALLER_PEER;
+	if (!peer && !call->state)
+		return error_set(err, ERR_FORBIDDEN,
+				 "only a session that is a peer has a role that may change");
+	if (peer) {
+		json_decref(call->state);
+		call->state = json_pack("{s:s}", "peer_id", call->caller->peer_id);
+	}
+	const char *id = json_str(call->state, "peer_id");
+	json_int_t seconds = json_int(call->params, "wait_seconds", 0);
+	autofree char *role = db_text(call->store, "SELECT role FROM peer WHERE peer_id = ?", "s", id);
+	if (role && strcmp(role, op_text(call, "role")) == 0 && seconds && !call->timed_out)
+		return op_wait(call, id, seconds * USEC_PER_SEC);
+	*ret = json_pack("{s:s, s:s?}", "peer_id", id, "role", role);
+	return 0;
+}
+
+const struct op op_await_role = {
+	.name = "await_role",
+	.summary = "Wait until the calling session's role is another than the one that it knows.",
+	.params = (const struct op_param[]){{"role", OP_TEXT, OP_REQUIRED, "the one that it knows", 32, 0},
+					    {"wait_seconds", OP_NUMBER, 0, "wait at most so long",
+					     TAKE_SECONDS_MAX, 0},
+					    {0}},
+	.result = "{\"peer_id\",\"role\"}",
+	.who = BY_KNOWN,
+	.flags = OP_LOCAL,
+	.handle = handle_role,
 };
 
 static int handle_report(struct op_call *call, json_t **ret, struct error *err)

@@ -13,6 +13,7 @@
 	X(ask_many_result)                                                                                   \
 	X(asks)                                                                                              \
 	X(assign_peer)                                                                                       \
+	X(await_role)                                                                                        \
 	X(broadcast)                                                                                         \
 	X(config)                                                                                            \
 	X(dead_drop)                                                                                         \

@@ -151,6 +151,47 @@ static void test_whoami_tells_each_kind_of_caller(void **state)
 			 ERR_NO_PEER);
 }
 
+/* A session hears of its new role at once, also when it came and went meanwhile, or turned out to be another
+ * peer. */
+static void test_a_sessions_role_is_awaited(void **state)
+{
+	struct rig *r = *state;
+	struct caller c[CALLERS];
+	autoerror err = {0};
+	json_t *answer = NULL;
+	make_callers(r, c);
+	json_auto_t *params = json_pack("{s:s, s:i}", "role", "agent", "wait_seconds", 5);
+	struct caller by = c[AGENT];
+	struct op_call wait = {.op = op_find("await_role"), .caller = &by, .params = params};
+	assert_int_equal(run(r, &wait, &answer, &err), OP_PARKED);
+	assert_string_equal(wait.topic, by.peer_id);
+	by = c[UNKNOWN]; /* its session has ended, and begins anew */
+	assert_int_equal(run(r, &wait, &answer, &err), OP_PARKED);
+	assert_string_equal(wait.topic, c[AGENT].peer_id);
+	by = c[AGENT];
+	assert_int_equal(peer_assign(r->s, by.peer_id, "reviewer", NULL, NULL), 0);
+	assert_int_equal(run(r, &wait, &answer, &err), 0);
+	assert_string_equal(json_str(answer, "role"), "reviewer");
+	json_decref(answer);
+	op_call_release(&wait);
+
+	/* it turns out to be another peer */
+	assert_int_equal(peer_assign(r->s, by.peer_id, "agent", NULL, NULL), 0);
+	wait = (struct op_call){.op = op_find("await_role"), .caller = &by, .params = params};
+	assert_int_equal(run(r, &wait, &answer, &err), OP_PARKED);
+	by = c[ORCHESTRATOR];
+	assert_int_equal(run(r, &wait, &answer, &err), 0);
+	assert_string_equal(json_str(answer, "role"), "orchestrator");
+	assert_string_equal(json_str(answer, "peer_id"), by.peer_id);
+	json_decref(answer);
+	op_call_release(&wait);
+
+	json_auto_t *at_once = call_ok(r, &c[AGENT], "await_role", json_pack("{s:s}", "role", "agent"));
+	assert_string_equal(json_str(at_once, "role"), "agent");
+	assert_int_equal(call_op(r, &c[HUMAN], "await_role", json_pack("{s:s}", "role", "x"), NULL),
+			 ERR_FORBIDDEN);
+}
+
 static json_t *new_job(struct rig *r, const struct caller *by, json_t *params)
 {
 	return call_ok(r, by, "job_create", params);
@@ -634,6 +675,7 @@ int main(void)
 		rig_test(test_D1_notify_inbox_confirm_and_trace),
 		rig_test(test_an_empty_inbox_waits_when_asked_to),
 		rig_test(test_whoami_tells_each_kind_of_caller),
+		rig_test(test_a_sessions_role_is_awaited),
 		rig_test(test_S8_an_agent_reports_on_its_own_job_only),
 		rig_test(test_S8_an_agent_holds_up_no_job_but_its_own),
 		rig_test(test_J2_an_update_names_its_fence),

@@ -16,6 +16,7 @@ static const struct {
 	{"assign_peer", "----SH"},
 	{"orchestrator_status", LEADERS},
 	{"asks", ANYONE},
+	{"await_role", KNOWN}, /* a peer only */
 	{"broadcast", KNOWN},
 	{"config", ANYONE}, /* reads it; nothing writes it but the human's editor */
 	{"dead_drop", KNOWN},

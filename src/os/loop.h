@@ -61,4 +61,8 @@ struct loop_timer *loop_timer_start(uv_loop_t *loop, usec_t delay, void (*expire
 /* Ends the timer without a callback. NULL is fine. */
 void loop_timer_stop(struct loop_timer *timer);
 
+/* For uv_read_start, where what was read is used up within the callback that follows: one buffer serves all
+ * streams of the process. */
+void loop_give_buffer(uv_handle_t *handle, size_t suggested, uv_buf_t *ret);
+
 #endif

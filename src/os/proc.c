@@ -258,6 +258,12 @@ char *proc_given(pid_t pid, uint64_t start_time, const char *name)
 	return is ? TAKE_PTR(value) : NULL;
 }
 
+int proc_command(pid_t pid, struct strbuf *ret, struct error *err)
+{
+	autofree char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	return file_read(path, ret, err);
+}
+
 int proc_cwd(pid_t pid, char **ret, struct error *err)
 {
 	char link[PROC_PATH_MAX], text[PATH_MAX + 16];

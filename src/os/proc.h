@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/strbuf.h"
 
 enum truth { TRUTH_NO = 0, TRUTH_YES, TRUTH_UNKNOWN };
 
@@ -59,6 +60,8 @@ void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known
 /* Its value in the initial environment of the very process; NULL if it is unset or empty, or cannot be told.
  * Caller frees. */
 char *proc_given(pid_t pid, uint64_t start_time, const char *name);
+/* Appends the words of its command line, each with a NUL at its end; ERR_NOT_FOUND if it is gone. */
+int proc_command(pid_t pid, struct strbuf *ret, struct error *err) _warn_unused_;
 /* The process's working folder, caller frees; ERR_NOT_FOUND if gone, unreadable, removed, or not
  * reachable by that path from here (a container). */
 int proc_cwd(pid_t pid, char **ret, struct error *err) _warn_unused_;

@@ -217,17 +217,38 @@ void trash_set_state(struct store *s, const char *trash_id, const char *state)
 		     store_now(s), trash_id);
 }
 
+static void owners_changed(struct store *s, int rows)
+{
+	if (rows > 0)
+		store_wake(s, BRANCH_OWNERS);
+}
+
 void branch_own(struct store *s, const char *repo_id, const char *branch, const char *peer_id)
 {
-	(void)db_run(s,
-		     "INSERT INTO branch_owner (repo_id, branch, peer_id, since) VALUES (?,?,?,?)"
-		     " ON CONFLICT DO UPDATE SET peer_id = excluded.peer_id, since = excluded.since"
-		     " WHERE NOT EXISTS (SELECT 1 FROM peer WHERE peer.peer_id = branch_owner.peer_id AND "
-		     "live = 1)",
-		     "sssi", repo_id, branch, peer_id, store_now(s));
+	owners_changed(
+		s,
+		db_run(s,
+		       "INSERT INTO branch_owner (repo_id, branch, peer_id, since) VALUES (?,?,?,?)"
+		       " ON CONFLICT DO UPDATE SET peer_id = excluded.peer_id, since = excluded.since"
+		       " WHERE NOT EXISTS (SELECT 1 FROM peer WHERE peer.peer_id = branch_owner.peer_id AND "
+		       "live = 1)",
+		       "sssi", repo_id, branch, peer_id, store_now(s)));
 }
 
 void branch_disown(struct store *s, const char *repo_id, const char *branch)
 {
-	(void)db_run(s, "DELETE FROM branch_owner WHERE repo_id = ? AND branch = ?", "ss", repo_id, branch);
+	owners_changed(s, db_run(s, "DELETE FROM branch_owner WHERE repo_id = ? AND branch = ?", "ss",
+				 repo_id, branch));
+}
+
+void branch_owner_gone(struct store *s, const char *peer_id)
+{
+	owners_changed(
+		s, db_run(s,
+			  "UPDATE branch_owner SET since = ?2, peer_id = coalesce((SELECT peer.peer_id FROM "
+			  "peer JOIN"
+			  " worktree AS w ON w.path = peer.path WHERE w.repo_id = branch_owner.repo_id AND"
+			  " w.branch = branch_owner.branch AND w.state = 'live' AND peer.live = 1 ORDER BY"
+			  " peer.created_at, peer.peer_id LIMIT 1), peer_id) WHERE peer_id = ?1",
+			  "si", peer_id, store_now(s)));
 }

@@ -53,8 +53,13 @@ void worktree_removed(struct store *s, const char *worktree_id, const char *tras
 json_t *trash_find(struct store *s, const char *repo_id, const char *branch, char ret_id[ID_SIZE]);
 void trash_set_state(struct store *s, const char *trash_id, const char *state);
 
-/* The owner of a branch: the first live peer of its linked worktree (W9). */
+/* The owner of a branch: the first live peer of its linked worktree (W9). Whoever needs to know of a change
+ * (guard_file.h) is woken by this topic. */
+#define BRANCH_OWNERS "branch.owners"
 void branch_own(struct store *s, const char *repo_id, const char *branch, const char *peer_id);
 void branch_disown(struct store *s, const char *repo_id, const char *branch);
+/* An owner has gone: its branches are the longest-standing live peer's in their worktrees. Where there is
+ * none they stay what they are, guarded, until one comes (branch_own) or the worktree goes. */
+void branch_owner_gone(struct store *s, const char *peer_id);
 
 #endif

@@ -29,6 +29,7 @@
 #include "base/text.h"
 #include "base/timeval.h"
 #include "os/file.h"
+#include "os/gitenv.h"
 #include "os/lock.h"
 #include "os/proc.h"
 #include "os/env.h"
@@ -199,6 +200,30 @@ static int read_env(struct launch *l, struct error *err)
 	return code;
 }
 
+/* Git's settings, which come after those that the terminal or the spawn's own variables give. */
+static int read_git(struct launch *l, struct error *err)
+{
+	json_t *settings = json_object_get(l->spec, "git");
+	const char *key;
+	json_t *value;
+	json_object_foreach(settings, key, value)
+	{
+		union {
+			char **in;
+			const char *const *out;
+		} env = {l->env}, set;
+		if (!json_is_string(value))
+			return error_set(err, ERR_INVALID, "a setting of git is no text");
+		set.in = gitenv_add(env.out, key, json_string_value(value));
+		if (!set.in)
+			return error_set(err, ERR_INVALID, "GIT_CONFIG_COUNT of the terminal is unusable");
+		l->env = env_edit(env.out, NULL, set.out);
+		env_free(env.in);
+		env_free(set.in);
+	}
+	return 0;
+}
+
 static int read_server(struct launch *l, const char *log, struct error *err)
 {
 	const json_t *server = json_object_get(l->spec, "server");
@@ -216,6 +241,8 @@ static int read_spec(struct launch *l, const char *server_log, struct error *err
 		code = read_argv(l, err);
 	if (!code)
 		code = read_env(l, err);
+	if (!code)
+		code = read_git(l, err);
 	if (code)
 		return code;
 	const char *kind = json_str(l->spec, "kind");

@@ -2,8 +2,9 @@
  *
  * In the folder `<home>/spawn`, for a spawn ID:
  *   ID.json  written by the daemon first: {"argv":[…], "env":{"NAME":"value"|null}, "cwd":…, "kind":…,
- *            "server":{"argv":[…],"socket":PATH}|absent}; a null unsets the variable; env edits what the
- *            terminal gave
+ *            "server":{"argv":[…],"socket":PATH}|absent, "git":{"KEY":"value"}|absent}; a null unsets the
+ *            variable; env edits what the terminal gave; git's are settings of git, after those that the
+ *            environment has (os/gitenv.h)
  *   ID.lock  locked by whoever runs the spawn, and no longer empty once it was started: one spawn never
  *            runs twice, not even after a power loss
  *   ID.server.log  what the server wrote, at most LAUNCH_SERVER_LOG_MAX bytes of it

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 
-from lib import check, run, same, say, shell
+from lib import call, check, run, same, say, shell
 
 
 def owner(lab, branch):
@@ -174,6 +174,58 @@ def test_a_session_opened_before_setup_is_shown_as_one_to_restart(lab):
     lab.notify("feat/a", "now you can hear")
     lab.model.wait("now you can hear")
     check(peer["pid"] == claude.pid, "it is the new one")
+
+
+def turns_until(lab, terminal, name, fits, what):
+    """Takes turns, for as long as the session may need to heed what its server has told it; the request that fits."""
+    for turn in range(40):
+        lab.idle(name)
+        terminal.type(f"turn {turn} until {what}")
+        request = lab.model.wait(f"^turn {turn} until {what}", role="user")
+        if fits(request):
+            return request
+    check(False, f"no turn has {what}")
+
+
+def offers(request, tool):
+    return any(t.endswith(f"__{tool}") for t in request["tools"])
+
+
+def test_S8_a_claude_that_is_given_a_role_is_offered_its_tools_at_once(lab):
+    lab.mesh()
+    claude = lab.claude(lab.a)
+    lab.online("feat/a")
+    claude.type("hello")
+    check(not offers(lab.model.wait("^hello", role="user"), "job_create"), "it is a worker")
+    lab.coppice("role", "feat/a", "orchestrator")
+    turns_until(lab, claude, "feat/a", lambda r: offers(r, "job_create"), "more tools")
+    lab.model.on("make a job", call("job_create", title="a job of feat/a", text="do it"), say("It is made."))
+    lab.idle("feat/a")
+    claude.type("make a job")
+    claude.wait("It is made")
+    same([j["title"] for j in lab.json("job", "list")["jobs"]], ["a job of feat/a"])
+    lab.coppice("role", "feat/a", "agent")
+    gone = r"no longer available.*__job_create"
+    turns_until(lab, claude, "feat/a", lambda r: any(re.search(gone, p["text"], re.S) for p in r["new"]), "fewer tools")
+
+
+def test_I3_S8_a_claude_that_is_continued_keeps_its_role_and_its_tools(lab):
+    lab.mesh()
+    claude = lab.claude(lab.a)
+    peer_id = lab.online("feat/a")["peer_id"]
+    claude.type("hello")
+    lab.model.wait("^hello", role="user")
+    claude.wait("Nothing to do")
+    lab.idle("feat/a")
+    lab.coppice("role", "feat/a", "orchestrator")
+    claude.type("/exit")
+    lab.wait_event("peer.offline", subject=peer_id)
+    again = lab.claude(lab.a, "--continue", name="again")
+    again.type("hello again")
+    lab.model.wait("^hello again", role="user")
+    now = lab.online("feat/a")
+    same((now["peer_id"], now["role"]), (peer_id, "orchestrator"))
+    turns_until(lab, again, "feat/a", lambda r: offers(r, "job_create"), "the tools of its role")
 
 
 def brief_of(requests, word="coppice"):

@@ -1,11 +1,13 @@
 /* Fuzzes the frames of MCP: lines come out the same however they are cut, every line is either a message or
- * refused with a code, and what is written back is one line that is read again as what it was. */
+ * refused with a code, what is written back is one line that is read again as what it was, and a subscription
+ * is refused, or acknowledged and ended under the very id that it came with. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "fuzz.h"
+#include "mcp/listen.h"
 #include "net/jsonrpc.h"
 
 static void check_answer(const struct jsonrpc_message *m)
@@ -17,6 +19,37 @@ static void check_answer(const struct jsonrpc_message *m)
 	assert(jsonrpc_parse(out.buf, out.len - 1, &again, NULL) == 0);
 	assert(again.type == JSONRPC_RESPONSE && !again.id == !m->id);
 	assert(!m->id || json_equal(again.id, m->id));
+}
+
+/* All lines of `out` name that subscription. */
+static size_t check_lines(const struct strbuf *out, const json_t *id)
+{
+	size_t n = 0;
+	for (const char *at = strbuf_str(out), *end; (end = strchr(at, '\n')); at = end + 1, n++) {
+		autojsonrpc m = {0};
+		assert(jsonrpc_parse(at, (size_t)(end - at), &m, NULL) == 0);
+		const json_t *said = m.params ? m.params : json_object_get(m.root, "result");
+		const json_t *meta = json_object_get(said, "_meta");
+		assert(json_equal(json_object_get(meta, "io.modelcontextprotocol/subscriptionId"), id));
+		assert(m.type != JSONRPC_RESPONSE || json_equal(m.id, id));
+	}
+	return n;
+}
+
+static void check_listen(const struct jsonrpc_message *m)
+{
+	struct mcp_listens *listens = mcp_listens_new();
+	autostrbuf out = STRBUF_INIT(JSONRPC_LINE_MAX);
+	json_auto_t *server = json_object();
+	int code = mcp_listens_open(listens, m->id, m->params, &out, NULL);
+	assert(code == 0 || code == ERR_INVALID);
+	bool tools = mcp_listens_for_tools(listens);
+	mcp_listens_tell_tools(listens, &out);
+	if (!code)
+		assert(mcp_listens_open(listens, m->id, m->params, &out, NULL) == ERR_EXISTS);
+	mcp_listens_end(listens, server, &out);
+	assert(check_lines(&out, m->id) == (code ? 0 : 2U + tools));
+	mcp_listens_free(listens);
 }
 
 static void take_line(const char *line, size_t len, struct strbuf *seen)
@@ -31,6 +64,8 @@ static void take_line(const char *line, size_t len, struct strbuf *seen)
 	assert(code || m.type != JSONRPC_NOTIFICATION || (!m.id && m.method));
 	if (code != JSONRPC_PARSE_ERROR)
 		check_answer(&m);
+	if (code == 0 && m.type == JSONRPC_REQUEST)
+		check_listen(&m);
 	strbuf_add(seen, line, len);
 	strbuf_addf(seen, "\n%d\n", code);
 }

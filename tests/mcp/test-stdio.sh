@@ -124,6 +124,32 @@ test_X2_an_idle_session_makes_no_system_call() {
 	end_session
 }
 
+# In the era of 2026-07-28, a subscription is told of a new role, and of the end, also of one by a signal.
+test_S8_a_subscription_is_told_of_a_new_role_and_of_the_end() {
+	coppice status >/dev/null
+	begin_session
+	say "$HELLO"
+	hear
+	tool 1 whoami '{}'
+	hear
+	peer=$(json result.structuredContent.name <<<"$heard")
+	say "{\"jsonrpc\":\"2.0\",\"id\":\"news\",\"method\":\"subscriptions/listen\",\"params\":{\"notifications\":{\"toolsListChanged\":true},$MODERN}}"
+	hear
+	same "$(json method <<<"$heard")" notifications/subscriptions/acknowledged
+	coppice role "$peer" orchestrator >/dev/null
+	hear
+	same "$(json method <<<"$heard")" notifications/tools/list_changed
+	case $heard in *'"io.modelcontextprotocol/subscriptionId":"news"'*) ;; *) fail "$heard" ;; esac
+	say "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/list\",\"params\":{$MODERN}}"
+	hear
+	case $heard in *'"name":"spawn_peer"'*) ;; *) fail "the tools of its new role are not there" ;; esac
+	kill "$(pgrep -P "$(cat "$T/agent")")"
+	hear
+	same "$(json id <<<"$heard")" news
+	same "$(json result.resultType <<<"$heard")" complete
+	end_session
+}
+
 test_X4_a_client_that_is_gone_ends_it_quietly() {
 	coppice status >/dev/null
 	begin_session
