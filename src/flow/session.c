@@ -137,6 +137,7 @@ static void on_turn_failed(struct core *core, const struct peer_ref *peer, const
 	json_set_str(data, "reason", e->source);
 	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
 	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
+	deliver_doubt(core->store, peer->peer_id);
 }
 
 static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
