@@ -98,6 +98,11 @@ static void on_abort(int signum)
 	siglongjmp(aborted, 1);
 }
 
+static usec_t sim_elapsed(void *data)
+{
+	return ((struct sim *)data)->mono;
+}
+
 static usec_t sim_now(void *data)
 {
 	struct sim *m = data;
@@ -136,7 +141,6 @@ static void step_time(struct sim *m)
 	if (rng_chance(&m->rng, 10)) {
 		sim_say(m, "the wall clock goes back %lld s", (long long)(span / USEC_PER_SEC));
 		m->now -= span; /* time goes on all the same */
-		m->behind += span;
 		return;
 	}
 	sim_say(m, "%lld s pass", (long long)(span / USEC_PER_SEC));
@@ -327,9 +331,6 @@ static void make_peace(struct sim *m)
 {
 	sim_say(m, "peace");
 	m->peace = true;
-	/* Timers outlive the daemon, so that they are told by the wall clock: as long as that is behind, they
-	 * are late by as much. */
-	m->now += m->behind;
 	m->world.faults = false;
 	disk_fail(DISK_OK, 0);
 	disk_die_after(-1);
@@ -381,7 +382,11 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 	*m = (struct sim){.seed = seed, .rng = {seed}, .trace = trace, .now = 1767323045000000, .boots = 1};
 	if (config_parse(&config, &m->config, &err))
 		abort();
-	m->env = (struct os_env){.now = sim_now, .random = sim_random, .boot_id = m->boot_id, .data = m};
+	m->env = (struct os_env){.now = sim_now,
+				 .elapsed = sim_elapsed,
+				 .random = sim_random,
+				 .boot_id = m->boot_id,
+				 .data = m};
 	(void)snprintf(m->boot_id, sizeof(m->boot_id), "boot-1");
 	m->core = (struct core){.config = m->config,
 				.limits = MESH_LIMITS_DEFAULT,

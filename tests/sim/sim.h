@@ -124,7 +124,6 @@ struct sim {
 
 	struct os_env env;
 	usec_t now, mono;
-	usec_t behind; /* so much has the wall clock been set back */
 	char boot_id[16];
 	unsigned boots;
 	int crashes;
