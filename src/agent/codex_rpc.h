@@ -10,10 +10,11 @@
  * client has gone; it is a session, and takes messages, until the server closes it.
  *
  * A message becomes a `turn/start`, which starts a turn in an idle thread and steers a busy one. That it is
- * read shows in an item of the thread, and items are told to subscribers only. So a thread is subscribed to
- * while one of our messages is under way, and no longer: a subscriber keeps a thread loaded. A thread that
- * never had a turn cannot be subscribed to; then the first message is looked for in the list of turns. Of
- * one thread only one message at a time waits for the server's word, so that order is kept (D3).
+ * read shows in an item of the thread, and items are told to subscribers only. So a busy thread is subscribed
+ * to while one of our messages is under way, and no longer: a subscriber keeps a thread loaded. To an idle
+ * one that would be a detour for the message (tried: 10 ms more on 60), and one that never had a turn refuses
+ * it; there the message is looked for in the list of turns once its turn is over, if no hook has shown it
+ * before. Of one thread only one message at a time waits for the server's word, so that order is kept (D3).
  *
  * A message that was steered into a turn which the user then interrupts is dropped by Codex: it is told by a
  * second `sent`, with an error.

@@ -115,6 +115,13 @@ static bool awaits_first(const struct thread *t)
 	return t->fresh && t->turn != AGENT_TURN_IDLE;
 }
 
+/* An idle thread begins a turn with it at once: to ask for its items first would cost the message a fifth
+ * more time. That it was read is then shown by a hook, or by the list of turns once this one is over. */
+static bool begins_a_turn(struct thread *t)
+{
+	return t->turn == AGENT_TURN_IDLE && !first_in(t, SEND_ASKED) && !first_in(t, SEND_TAKEN);
+}
+
 void thread_advance(struct codex_rpc *rpc, struct thread *t)
 {
 	struct send *next = first_in(t, SEND_WAITS);
@@ -122,6 +129,8 @@ void thread_advance(struct codex_rpc *rpc, struct thread *t)
 		return;
 	if (list_empty(&t->sends) && !awaits_first(t))
 		unsubscribe(rpc, t);
+	else if (t->sub == SUB_NONE && next && begins_a_turn(t))
+		start_turn(rpc, t, next);
 	else if (t->sub == SUB_NONE && (next || awaits_first(t)))
 		subscribe(rpc, t);
 	else if (next && !first_in(t, SEND_ASKED) && (t->sub == SUB_YES || !first_in(t, SEND_TAKEN)))
@@ -175,13 +184,11 @@ void thread_turn(struct codex_rpc *rpc, struct thread *t, enum agent_turn turn)
 		rpc->o.events->turn(rpc->o.data, t->id, turn);
 	if (turn == AGENT_TURN_IDLE && t->sub == SUB_YES)
 		give_up(rpc, t);
-	if (t->sub == SUB_REFUSED && unseen(t)) {
-		/* It has a turn now. */
-		if (turn == AGENT_TURN_IDLE)
-			look(rpc, t);
-		else
-			subscribe(rpc, t);
-	}
+	bool untold = t->sub == SUB_NONE || t->sub == SUB_REFUSED;
+	if (untold && turn == AGENT_TURN_IDLE && unseen(t))
+		look(rpc, t);
+	else if (t->sub == SUB_REFUSED && unseen(t))
+		subscribe(rpc, t); /* it has a turn now */
 	thread_advance(rpc, t);
 }
 

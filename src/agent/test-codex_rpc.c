@@ -333,10 +333,39 @@ static void test_a_server_that_refuses_to_talk(void **state)
 
 /* --- messages --- */
 
-static void test_D1_a_message_is_sent_and_consumed(void **state)
+/* One with the thread A at work. */
+static void with_busy_a(struct talk *t)
+{
+	with_a(t);
+	status(t, A, ACTIVE);
+	expect(t, "turn(A,working)");
+}
+
+#define LISTED(status, client)                                                                               \
+	"{\"data\":[{\"id\":\"" TURN "\",\"status\":\"" status "\",\"items\":[{\"type\":\"userMessage\","    \
+	"\"clientId\":\"" client "\"}]}]}"
+
+static void test_D1_an_idle_thread_begins_a_turn_that_is_looked_at_once_it_is_over(void **state)
 {
 	struct talk *t = *state;
 	with_a(t);
+	hand(t, "msg-1");
+	answer(t, asks(t, "turn/start", A), TAKEN);
+	status(t, A, ACTIVE);
+	nothing_written(t);
+	status(t, A, IDLE);
+	json_int_t look = asks(t, "thread/turns/list", A);
+	expect(t, "sent(A,msg-1) turn(A,working) turn(A,idle)");
+	answer(t, look, LISTED("completed", "msg-1"));
+	expect(t, "consumed(A,msg-1)");
+	nothing_written(t);
+	assert_false(t->owed);
+}
+
+static void test_D1_a_message_is_sent_and_consumed(void **state)
+{
+	struct talk *t = *state;
+	with_busy_a(t);
 	hand(t, "msg-1");
 	answer(t, asks(t, "thread/resume", A), "{\"thread\":{}}");
 	json_auto_t *start = next_frame(t, "turn/start");
@@ -350,12 +379,11 @@ static void test_D1_a_message_is_sent_and_consumed(void **state)
 	expect(t, "");
 	answer(t, json_int(start, "id", -1), TAKEN);
 	expect(t, "sent(A,msg-1)");
-	status(t, A, ACTIVE);
 	item(t, A, "another-clients");
 	nothing_written(t);
 	item(t, A, "msg-1");
 	item(t, A, "msg-1");
-	expect(t, "turn(A,working) consumed(A,msg-1)");
+	expect(t, "consumed(A,msg-1)");
 	/* With nothing under way nothing holds the thread. */
 	json_int_t left = asks(t, "thread/unsubscribe", A);
 	turn_completed(t, A, "completed");
@@ -369,7 +397,7 @@ static void test_D1_a_message_is_sent_and_consumed(void **state)
 static void test_the_item_may_come_before_the_answer(void **state)
 {
 	struct talk *t = *state;
-	with_a(t);
+	with_busy_a(t);
 	hand(t, "msg-1");
 	answer(t, asks(t, "thread/resume", A), "{}");
 	json_int_t start = asks(t, "turn/start", A);
@@ -389,8 +417,8 @@ static void test_D3_one_message_after_the_other(void **state)
 	hand(t, "msg-2");
 	hand(t, "msg-3");
 	assert_int_equal(codex_rpc_send(t->rpc, A, "msg-2", "x", NULL), ERR_EXISTS);
-	answer(t, asks(t, "thread/resume", A), "{}");
 	json_int_t one = asks(t, "turn/start", A);
+	answer(t, asks(t, "thread/resume", A), "{}");
 	nothing_written(t);
 	answer(t, one, TAKEN);
 	json_int_t two = asks(t, "turn/start", A);
@@ -403,6 +431,7 @@ static void test_D3_one_message_after_the_other(void **state)
 	expect(t, "sent(A,msg-1) consumed(A,msg-1) unsent(A,msg-2) sent(A,msg-3) consumed(A,msg-3)");
 	/* The next one asks anew only once the leave has been answered, lest the two cross. */
 	json_int_t left = asks(t, "thread/unsubscribe", A);
+	status(t, A, ACTIVE);
 	hand(t, "msg-4");
 	nothing_written(t);
 	answer(t, left, "{}");
@@ -462,13 +491,10 @@ static json_int_t start_fresh(struct talk *t)
 	with_fresh_a(t);
 	hand(t, "msg-1");
 	hand(t, "msg-2");
+	json_int_t start = asks(t, "turn/start", A);
 	refuse(t, asks(t, "thread/resume", A), "no rollout found for thread id " A);
-	return asks(t, "turn/start", A);
+	return start;
 }
-
-#define LISTED(status, client)                                                                               \
-	"{\"data\":[{\"id\":\"" TURN "\",\"status\":\"" status "\",\"items\":[{\"type\":\"userMessage\","    \
-	"\"clientId\":\"" client "\"}]}]}"
 
 static void test_the_first_turn_is_found_by_its_list(void **state)
 {
@@ -607,8 +633,8 @@ static void test_D4_what_waits_for_a_thread_that_ends_has_not_arrived(void **sta
 	with_a(t);
 	hand(t, "msg-1");
 	hand(t, "msg-2");
-	answer(t, asks(t, "thread/resume", A), "{}");
 	json_int_t start = asks(t, "turn/start", A);
+	answer(t, asks(t, "thread/resume", A), "{}");
 	t->send_at_next = "msg-3"; /* refused, for the thread is gone */
 	say(t, "{\"method\":\"thread/closed\",\"params\":{\"threadId\":\"" A "\"}}");
 	expect(t, "unsent(A,msg-2) gone(A)");
@@ -622,8 +648,8 @@ static void test_no_event_after_the_stop(void **state)
 	with_a(t);
 	hand(t, "msg-1");
 	hand(t, "msg-2");
-	answer(t, asks(t, "thread/resume", A), "{}");
 	json_int_t start = asks(t, "turn/start", A);
+	answer(t, asks(t, "thread/resume", A), "{}");
 	t->stop_at_next = true;
 	answer(t, start, TAKEN);
 	expect(t, "sent(A,msg-1)");
@@ -741,6 +767,7 @@ int main(void)
 		TEST(test_threads_that_are_there_become_sessions),
 		TEST(test_threads_that_start_and_end_later),
 		TEST(test_a_server_that_refuses_to_talk),
+		TEST(test_D1_an_idle_thread_begins_a_turn_that_is_looked_at_once_it_is_over),
 		TEST(test_D1_a_message_is_sent_and_consumed),
 		TEST(test_the_item_may_come_before_the_answer),
 		TEST(test_D3_one_message_after_the_other),

@@ -12,6 +12,7 @@
 
 #include "api/route.h"
 #include "base/alloc.h"
+#include "flow/spawn.h"
 #include "net/http_write.h"
 #include "net/sse.h"
 #include "store/event.h"
@@ -411,11 +412,9 @@ void conn_identify(struct daemon *d, struct conn *conn, struct caller *ret,
 
 const char *conn_expected_peer(struct daemon *d, const struct conn *conn)
 {
-	bool starting =
-		conn->caller.kind == CALLER_UNKNOWN && conn->mark[0] &&
-		db_int(d->store, 0, "SELECT count(*) FROM spawn WHERE peer_id = ? AND state = 'starting'",
-		       "s", conn->mark) > 0;
-	return starting ? conn->mark : NULL;
+	bool expected =
+		conn->caller.kind == CALLER_UNKNOWN && conn->mark[0] && spawn_unproven(d->store, conn->mark);
+	return expected ? conn->mark : NULL;
 }
 
 void conn_listen(struct daemon *d, int fd)

@@ -109,6 +109,7 @@ static void record_one(struct records *r, const char *name)
 	bool enclosed = identity_enclosing(d->store, &chain, 1, NULL, inside);
 	autofree char *circle = proc_given(record.pid, record.start_time, "COPPICE_CIRCLE");
 	autofree char *role = proc_given(record.pid, record.start_time, "COPPICE_ROLE");
+	autofree char *mark = proc_given(record.pid, record.start_time, "COPPICE_PEER");
 	autofree char *out = proc_given(record.pid, record.start_time, "COPPICE");
 	if (out && strcmp(out, "0") == 0)
 		return;
@@ -118,6 +119,7 @@ static void record_one(struct records *r, const char *name)
 				      .pid = record.pid,
 				      .start_time = (int64_t)record.start_time,
 				      .inside = enclosed ? inside : NULL,
+				      .mark = mark,
 				      .circle = circle,
 				      .role = role,
 				      .turn = record.turn};

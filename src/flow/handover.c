@@ -54,6 +54,16 @@ void handover_on_event(struct core *core, const struct event *e)
 		order(core, backend, e->subject, query_text(&q, 0), query_int(&q, 1), message);
 }
 
+void handover_on_dead(struct core *core, const struct event *e)
+{
+	int64_t effect = db_int(core->store, 0,
+				"SELECT id FROM outbox WHERE kind = ? AND subject = ? AND state = 'pending'"
+				" LIMIT 1",
+				"ss", flow_effects[EFFECT_HANDOVER].kind.name, e->subject);
+	if (effect)
+		(void)effect_withdraw(core->store, effect); /* it was pending */
+}
+
 void handover_done(struct core *core, const char *subject, bool ok, const json_t *result)
 {
 	struct store *s = core->store;

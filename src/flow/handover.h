@@ -12,6 +12,8 @@
 void handover_open(struct core *core, const struct peer_ref *peer);
 /* Reaction to whatever may leave a peer with something that waits: the event's subject is the peer. */
 void handover_on_event(struct core *core, const struct event *e);
+/* Reaction to a dead letter, the event's subject: what was not begun is not handed over any more. */
+void handover_on_dead(struct core *core, const struct event *e);
 /* The end of the effect; the subject is the message. */
 void handover_done(struct core *core, const char *subject, bool ok, const json_t *result);
 

@@ -7,11 +7,15 @@
 #include "base/alloc.h"
 #include "flow/brief.h"
 #include "flow/effects.h"
+#include "flow/spawn.h"
+#include "flow/wake.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
 #include "store/event.h"
 
 enum { PULL_MAX = 10, TEXT_MAX = 256 << 10 };
+
+static const char turn_over[] = "the turn ended, and it was not seen to be read";
 
 /* --- where a session works --- */
 
@@ -87,6 +91,7 @@ static void on_start(struct core *core, const struct peer_ref *peer, const struc
 	if (begins_anew(e->source))
 		deliver_begun_anew(core->store, peer->peer_id);
 	brief(core->store, peer->peer_id, context);
+	wake_if_it_waits(core, peer->peer_id);
 }
 
 static void on_prompt(struct core *core, const struct peer_ref *peer, const struct session_event *e,
@@ -114,7 +119,8 @@ static void on_turn_end(struct core *core, const struct peer_ref *peer, const st
 			struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)context;
-	deliver_settle(core->store, peer->peer_id, "the turn ended, and it was not seen to be read");
+	deliver_settle(core->store, peer->peer_id, turn_over);
+	deliver_doubt(core->store, peer->peer_id);
 	add_pulled(core, peer, DELIVER_TURN_ENDS, carry_on);
 	if (carry_on->len || e->continued)
 		return;
@@ -132,6 +138,7 @@ static void on_turn_failed(struct core *core, const struct peer_ref *peer, const
 	json_set_str(data, "reason", e->source);
 	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
 	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
+	deliver_doubt(core->store, peer->peer_id);
 }
 
 static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
@@ -187,14 +194,38 @@ static enum turn_state turn_of(enum agent_turn turn)
 	return turns[turn];
 }
 
-static bool is_peer_already(struct core *core, const struct session_found *found, struct peer_ref *ret)
+static bool in_turn(struct store *s, const char *peer_id)
 {
+	return db_int(s, 0,
+		      "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state IN ('working','awaiting_input')",
+		      "s", peer_id) != 0;
+}
+
+/* By a runtime's own word, which tells also of a turn that no hook ended. */
+static void note_turn(struct core *core, const struct peer_ref *peer, enum agent_turn turn)
+{
+	struct store *s = core->store;
+	if (turn == AGENT_TURN_IDLE) {
+		deliver_confirm_pulled(s, peer->peer_id);
+		if (in_turn(s, peer->peer_id))
+			deliver_settle(s, peer->peer_id, turn_over);
+		deliver_doubt(s, peer->peer_id);
+	}
+	(void)!peer_set_turn_state(s, peer->peer_id, turn_of(turn), NULL); /* or it has gone */
+}
+
+static bool is_peer_already(struct core *core, const struct peer_process *process, bool hosted,
+			    struct peer_ref *ret)
+{
+	struct store *s = core->store;
+	if (hosted)
+		return peer_of_session(s, process->pid, process->start_time, process->key, ret);
 	autofree char *id =
-		db_text(core->store,
+		db_text(s,
 			"SELECT peer_id FROM session WHERE pid = ? AND start_time = ? AND boot_id = ?"
 			" AND kind = 'agent' AND ended_at IS NULL LIMIT 1",
-			"iis", found->pid, found->start_time, store_boot_id(core->store));
-	return id && peer_find(core->store, id, ret);
+			"iis", (int64_t)process->pid, (int64_t)process->start_time, store_boot_id(s));
+	return id && peer_find(s, id, ret);
 }
 
 void session_found(struct core *core, const struct session_found *found)
@@ -204,11 +235,14 @@ void session_found(struct core *core, const struct session_found *found)
 		.pid = (pid_t)found->pid, .start_time = (uint64_t)found->start_time, .key = found->key};
 	if (!found->key || !found->path || peer_check_retired(core->store, &process, NULL))
 		return;
-	if (!found->hosted && is_peer_already(core, found, &peer)) {
+	if (is_peer_already(core, &process, found->hosted, &peer)) {
 		/* What no hook tells: that a turn was broken off, that a dialog is open. */
-		(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(found->turn), NULL);
-		return;
+		note_turn(core, &peer, found->turn);
+		if (!found->hosted)
+			return;
 	}
+	if (!found->inside && found->mark && spawn_unproven(core->store, found->mark))
+		return;
 	json_t *args = json_pack("{s:s, s:s, s:s, s:I, s:I, s:i}", "backend", found->backend, "key",
 				 found->key, "dir", found->path, "pid", (json_int_t)found->pid, "start_time",
 				 (json_int_t)found->start_time, "turn", (int)found->turn);
@@ -225,7 +259,17 @@ bool session_is_one_of_many(struct store *s, const char *inside, const char *bac
 	       !db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND backend = ?", "ss", inside, backend);
 }
 
-static void register_found(struct core *core, const json_t *args)
+/* Whether the session has ended since git was asked, at `asked`. */
+static bool ended_since(struct store *s, const struct peer_process *process, usec_t asked)
+{
+	return db_int(s, 0,
+		      "SELECT 1 FROM session WHERE pid = ? AND start_time = ? AND boot_id = ? AND key = ?"
+		      " AND ended_at >= ? LIMIT 1",
+		      "iissi", (int64_t)process->pid, (int64_t)process->start_time, store_boot_id(s),
+		      process->key, asked) != 0;
+}
+
+static void register_found(struct core *core, const json_t *args, usec_t asked)
 {
 	struct store *s = core->store;
 	const char *path = json_str(args, "dir"), *inside = json_str(args, "inside");
@@ -249,6 +293,9 @@ static void register_found(struct core *core, const json_t *args)
 				       .key = json_str(args, "key"),
 				       .hosted = hosted && session_is_one_of_many(s, inside, backend),
 				       .inside = inside};
+	if (ended_since(s, &process, asked))
+		return;
+	bool told = is_peer_already(core, &process, hosted, &peer); /* and its turn, later than this one */
 	if (peer_register(s, &process, &spec, &peer, &err))
 		return; /* a session that cannot be a peer stays out of the mesh */
 	if (repo && branch)
@@ -258,24 +305,26 @@ static void register_found(struct core *core, const json_t *args)
 	bool linked = !core->linked || core->linked(core, process.pid, (int64_t)process.start_time);
 	if (hosted && linked && table && table->link)
 		transport_attach(s, peer.peer_id, transport_find(table->link->transport));
-	session_turn(core, process.pid, (int64_t)process.start_time, process.key,
-		     (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));
+	if (!told)
+		note_turn(core, &peer, (enum agent_turn)json_int(args, "turn", AGENT_TURN_IDLE));
 }
 
 void session_located(struct core *core, const char *subject, bool ok, const json_t *result)
 {
-	autofree char *text =
-		db_text(core->store,
-			"SELECT args FROM outbox WHERE kind = ? AND subject = ? ORDER BY id DESC LIMIT 1",
-			"ss", flow_effects[EFFECT_SESSION_LOCATE].kind.name, subject);
-	json_auto_t *args = text ? json_loads(text, 0, NULL) : NULL;
+	autoquery q = db_query(
+		core->store,
+		"SELECT args, created_at FROM outbox WHERE kind = ? AND subject = ? ORDER BY id DESC LIMIT 1",
+		"ss", flow_effects[EFFECT_SESSION_LOCATE].kind.name, subject);
+	json_auto_t *args = query_next(&q) ? query_json(&q, 0) : NULL;
+	usec_t asked = args ? query_int(&q, 1) : 0;
+	query_release(&q);
 	if (!args)
 		return;
 	if (ok && json_str(result, "path")) {
 		session_take_note(core->store, result);
 		json_set_str(args, "dir", json_str(result, "path"));
 	}
-	register_found(core, args);
+	register_found(core, args, asked);
 }
 
 void session_turn(struct core *core, int64_t pid, int64_t start_time, const char *key, enum agent_turn turn)
@@ -283,7 +332,5 @@ void session_turn(struct core *core, int64_t pid, int64_t start_time, const char
 	struct peer_ref peer;
 	if (!peer_of_session(core->store, (pid_t)pid, (uint64_t)start_time, key, &peer))
 		return;
-	if (turn == AGENT_TURN_IDLE)
-		deliver_confirm_pulled(core->store, peer.peer_id);
-	(void)!peer_set_turn_state(core->store, peer.peer_id, turn_of(turn), NULL); /* or it has gone */
+	note_turn(core, &peer, turn);
 }

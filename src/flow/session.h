@@ -39,6 +39,7 @@ struct session_found {
 	const char *backend, *key, *path;
 	int64_t pid, start_time; /* of its process */
 	const char *inside;	 /* the peer whose process encloses that one, or NULL */
+	const char *mark;	 /* the peer that its environment names, or NULL: a hint, no evidence */
 	/* What its process was started with, by whoever is outside of all peers; NULL when it was not said.
 	 * Of a process inside a peer they count for nothing (I7). */
 	const char *circle, *role;
@@ -47,7 +48,8 @@ struct session_found {
 };
 
 /* A session is there: git is asked where it works, then it becomes a peer. One that is a peer already stands
- * where its record says. */
+ * where its record says. One in a terminal that does not prove its peer yet (spawn_unproven) is passed over:
+ * its own hook tells of it. */
 void session_found(struct core *core, const struct session_found *found);
 /* The end of the effect that asks git; the subject is the session's key. */
 void session_located(struct core *core, const char *subject, bool ok, const json_t *result);

@@ -292,6 +292,16 @@ bool spawn_running(struct store *s, const char *peer_id)
 		      peer_id) != 0;
 }
 
+bool spawn_unproven(struct store *s, const char *peer_id)
+{
+	struct peer_ref peer;
+	if (db_int(s, 0, "SELECT 1 FROM spawn WHERE peer_id = ? AND state = 'starting' LIMIT 1", "s",
+		   peer_id))
+		return true;
+	return spawn_running(s, peer_id) && peer_find(s, peer_id, &peer) && !peer.live &&
+	       peer_cause_final(peer.cause);
+}
+
 void spawn_killed(struct core *core, const char *subject, bool ok, const json_t *result)
 {
 	struct spawn_row row;

@@ -32,6 +32,9 @@ int spawn_kill(struct core *core, const char *peer_id, int64_t *ret_effect, stru
 
 /* Whether a terminal of the peer's runs. */
 bool spawn_running(struct store *s, const char *peer_id);
+/* Whether a terminal that was ordered for the peer may run and does not prove it: its start is not on record
+ * yet, or was called off meanwhile, so that it is about to be ended. What runs in it is nobody else. */
+bool spawn_unproven(struct store *s, const char *peer_id);
 
 /* Ends of the effects spawn and kill; the subject is the spawn. */
 void spawn_started(struct core *core, const char *subject, bool ok, const json_t *result);

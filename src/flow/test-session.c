@@ -2,6 +2,7 @@
 #include "flow/session.h"
 
 #include "flow/brief.h"
+#include "flow/handover.h"
 #include "flow/wake.h"
 #include "flow/testing.h"
 #include "mesh/ask.h"
@@ -284,6 +285,155 @@ static void test_S3_only_a_terminals_place_is_kept_of_a_session(void **state)
 	assert_true(json_equal(pane, want));
 }
 
+/* Escape calls no hook; the record that the runtime keeps is all that tells of it. */
+static void test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	struct session_found record = {.backend = "claude-code",
+				       .key = "key-1",
+				       .path = "/src/app",
+				       .pid = r->w->next_pid - 1,
+				       .start_time = 77,
+				       .turn = AGENT_TURN_WORKING};
+	autofree char *id = asks(r, &a, &b, "which endpoints?");
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	passed_on(r, &b, id);
+	session_found(&r->core, &record);
+	json_auto_t *before = message_to_json(r->s, id);
+	assert_string_equal(json_str(before, "step"), "submitted");
+	record.turn = AGENT_TURN_IDLE;
+	session_found(&r->core, &record);
+	json_auto_t *after = message_to_json(r->s, id);
+	assert_string_equal(json_str(after, "step"), "consumed");
+}
+
+static void test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	const struct transport_kind *inbox = transport_find("claude-inbox");
+	struct session_found record = {.backend = "claude-code",
+				       .key = "key-1",
+				       .path = "/src/app",
+				       .pid = r->w->next_pid - 1,
+				       .start_time = 77,
+				       .turn = AGENT_TURN_IDLE};
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	autofree char *id = asks(r, &a, &b, "which endpoints?");
+	transport_attach(r->s, b.peer_id, inbox);
+	json_decref(deliver_take(r->s, b.peer_id, inbox, 10));
+	transport_detach(r->s, b.peer_id, inbox, "it died");
+	transport_attach(r->s, b.peer_id, inbox);
+	session_found(&r->core, &record);
+	json_auto_t *after = message_to_json(r->s, id);
+	assert_string_equal(json_str(after, "step"), "stored");
+	json_decref(deliver_take(r->s, b.peer_id, inbox, 10));
+	transport_detach(r->s, b.peer_id, inbox, "it died");
+	session_found(&r->core, &record); /* no turn has ended: it may begin one in a moment */
+	json_auto_t *again = message_to_json(r->s, id);
+	assert_string_equal(json_str(again, "step"), "offered");
+}
+
+static bool wakes(struct rig *r, const struct peer_ref *peer)
+{
+	r->w->now += 4 * USEC_PER_SEC;
+	rig_turn(r);
+	(void)timer_fire(r->s);
+	rig_turn(r);
+	struct effect *e = rig_find(r, "wake", NULL);
+	bool woken = e && strcmp(e->subject, peer->peer_id) == 0;
+	if (e)
+		rig_finish(r, e, true, json_pack("{s:s}", "outcome", "typed"));
+	return woken;
+}
+
+static void test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process before = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_process after = {.kind = SESSION_AGENT, .pid = 60, .start_time = 6, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	json_auto_t *pane =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	autoerror err = {0};
+	world_check(peer_register(r->s, &before, &spec, &b, &err), &err);
+	json_decref(simple(r, &b, AGENT_SESSION_START));
+	assert_int_equal(peer_offline(r->s, b.peer_id, CAUSE_PROCESS_GONE, NULL), 0);
+	rig_turn(r);
+	free(asks(r, &a, &b, "are you there?"));
+	rig_turn(r);
+	assert_false(wakes(r, &b));
+	world_check(peer_register(r->s, &after, &spec, &b, &err), &err);
+	wake_note_pane(r->s, b.peer_id, pane);
+	rig_turn(r);
+	assert_true(wakes(r, &b));
+}
+
+/* It was written to while nobody knew where its terminal is. */
+static void test_D5_a_session_that_begins_anew_is_woken_for_what_waits(void **state)
+{
+	struct rig *r = *state;
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b = world_agent(r->w, "b", NULL, NULL);
+	json_auto_t *pane =
+		json_pack("{s:s, s:i, s:s}", "socket", "/tmp/tmux-1/default", "server", 7, "pane_id", "%3");
+	json_decref(simple(r, &b, AGENT_SESSION_START));
+	free(asks(r, &a, &b, "are you there?"));
+	rig_turn(r);
+	assert_false(wakes(r, &b));
+	struct session_event start = {.event = AGENT_SESSION_START, .source = "clear"};
+	json_decref(event(r, &b, &start));
+	wake_note_pane(r->s, b.peer_id, pane);
+	assert_true(wakes(r, &b));
+	json_decref(event(r, &b, &start));
+	assert_false(wakes(r, &b)); /* once for what waits */
+}
+
+/* A5: it rests a moment while its asker is at work; then its way is a command, which nothing else wakes. */
+static void test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process process = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	struct caller from_a = world_caller(&a);
+	json_auto_t *answer = NULL;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &process, &spec, &b, &err), &err);
+	handover_open(&r->core, &b);
+	autofree char *id = asks(r, &b, &a, "which endpoints?");
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	world_check(ask_ack(r->s, &r->core.limits, &from_a, id, "all", &answer, &err), &err);
+	rig_turn(r);
+	assert_null(rig_find(r, "handover", NULL));
+	r->w->now += 2 * USEC_PER_SEC;
+	rig_turn(r);
+	(void)timer_fire(r->s);
+	rig_turn(r);
+	assert_non_null(rig_find(r, "handover", NULL));
+}
+
+/* They are handed over one by one; its sender was told that it was not delivered. */
+static void test_D7_what_is_dead_by_then_is_not_handed_over(void **state)
+{
+	struct rig *r = *state;
+	struct peer_spec spec = {.name = "b", .backend = "codex", .path = "/src/b"};
+	struct peer_process process = {.kind = SESSION_AGENT, .pid = 50, .start_time = 5, .key = "session-1"};
+	struct peer_ref a = world_agent(r->w, "a", NULL, NULL), b;
+	autoerror err = {0};
+	world_check(peer_register(r->s, &process, &spec, &b, &err), &err);
+	handover_open(&r->core, &b);
+	free(asks(r, &a, &b, "one"));
+	free(asks(r, &a, &b, "two"));
+	rig_turn(r);
+	struct effect *first = rig_effect(r, "handover", NULL);
+	assert_int_equal(peer_offline(r->s, b.peer_id, CAUSE_RETIRED, NULL), 0);
+	rig_turn(r);
+	rig_finish(r, first, true, json_object());
+	assert_null(rig_find(r, "handover", NULL));
+}
+
 /* --- sessions that one process hosts --- */
 
 static struct session_found hosted(const char *key, const char *path)
@@ -321,6 +471,82 @@ static void test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it(void
 	rig_turn(r);
 	assert_true(peer_of_session(r->s, 777, 7, "thread-1", &peer) && peer.online);
 	assert_false(transport_attached(r->s, peer.peer_id, transport_find("codex-link")));
+}
+
+/* The daemon was started anew while it made the terminal: what that proves is not on record yet. */
+static void test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started(void **state)
+{
+	struct rig *r = *state;
+	char spawn[ID_SIZE], id[ID_SIZE];
+	int64_t effect;
+	autoerror err = {0};
+	struct peer_spec spec = {.name = "a", .branch = "a", .backend = "claude-code", .trusted = true};
+	world_check(peer_mint(r->s, &spec, id, &err), &err);
+	struct spawn_order order = {.peer_id = id, .backend = "claude-code", .path = "/src/app"};
+	world_check(spawn_order(&r->core, &order, spawn, &effect, &err), &err);
+	rig_turn(r);
+	struct session_found one = {.backend = "claude-code",
+				    .key = "key-1",
+				    .path = "/src/app",
+				    .pid = 778,
+				    .start_time = 7,
+				    .mark = id};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	assert_null(rig_find(r, "session.locate", NULL));
+	rig_spawned(r, "a");
+	one.inside = id;
+	session_found(&r->core, &one);
+	rig_turn(r);
+	rig_fail(r, "session.locate", NULL, "not_found", "there is no repository");
+	struct peer_ref peer;
+	assert_true(peer_of_session(r->s, 778, 7, "key-1", &peer));
+	assert_string_equal(peer.peer_id, id);
+}
+
+/* Git takes its time; what was seen before it was asked may be over when it answers. */
+static void test_I9_a_session_that_ended_while_git_was_asked_does_not_come_back(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = hosted("thread-1", "/src/app-a");
+	struct peer_spec spec = {.backend = "codex", .path = "/src/app-a"};
+	struct peer_process process = {.pid = 777, .start_time = 7, .key = "thread-1", .hosted = true};
+	struct peer_ref peer;
+	autoerror err = {0};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	world_check(peer_register(r->s, &process, &spec, &peer, &err), &err); /* by its hook */
+	assert_true(peer_session_gone(r->s, 777, 7, "thread-1"));
+	rig_turn(r);
+	locate(r, "feat/a", "/src/app-a");
+	assert_false(peer_of_session(r->s, 777, 7, "thread-1", &peer));
+	r->w->now += USEC_PER_SEC;
+	rig_turn(r);
+	session_found(&r->core, &one); /* it is resumed */
+	rig_turn(r);
+	locate(r, "feat/a", "/src/app-a");
+	assert_true(peer_of_session(r->s, 777, 7, "thread-1", &peer));
+}
+
+static void test_a_turn_that_was_told_while_git_was_asked_is_the_later_one(void **state)
+{
+	struct rig *r = *state;
+	struct session_found one = {.backend = "claude-code",
+				    .key = "key-1",
+				    .path = "/src/app-a",
+				    .pid = 778,
+				    .start_time = 7,
+				    .turn = AGENT_TURN_WORKING};
+	struct peer_spec spec = {.backend = "claude-code", .path = "/src/app-a"};
+	struct peer_process process = {.pid = 778, .start_time = 7, .key = "key-1"};
+	struct peer_ref peer;
+	autoerror err = {0};
+	session_found(&r->core, &one);
+	rig_turn(r);
+	world_check(peer_register(r->s, &process, &spec, &peer, &err), &err);
+	json_decref(simple(r, &peer, AGENT_TURN_END));
+	locate(r, "feat/a", "/src/app-a");
+	assert_turn(r, &peer, "idle");
 }
 
 static void test_I3_a_key_selects_among_the_sessions_of_one_process(void **state)
@@ -441,7 +667,16 @@ int main(void)
 		rig_test(test_the_brief_stays_under_400_tokens),
 		rig_test(test_the_brief_tells_who_and_what),
 		rig_test(test_S3_only_a_terminals_place_is_kept_of_a_session),
+		rig_test(test_D1_what_a_hook_passed_on_was_read_once_the_record_says_that_the_turn_is_over),
+		rig_test(test_D4_a_turn_whose_end_only_the_record_tells_of_settles_what_a_closed_way_had),
+		rig_test(test_A5_a_reply_that_has_rested_is_handed_over_by_the_runtimes_queue),
+		rig_test(test_D7_what_is_dead_by_then_is_not_handed_over),
+		rig_test(test_D7_what_waited_for_an_offline_session_wakes_it_when_it_comes_back),
+		rig_test(test_D5_a_session_that_begins_anew_is_woken_for_what_waits),
 		rig_test(test_D4_a_session_whose_link_is_lost_meanwhile_has_no_way_by_it),
+		rig_test(test_I3_a_record_does_not_make_another_peer_of_a_session_that_is_being_started),
+		rig_test(test_I9_a_session_that_ended_while_git_was_asked_does_not_come_back),
+		rig_test(test_a_turn_that_was_told_while_git_was_asked_is_the_later_one),
 		rig_test(test_I3_a_key_selects_among_the_sessions_of_one_process),
 		rig_test(test_the_first_live_peer_of_a_linked_worktree_owns_its_branch),
 		rig_test(test_I3_a_resumed_session_is_the_peer_that_it_was),

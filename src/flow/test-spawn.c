@@ -10,13 +10,13 @@ struct spawned {
 	int64_t fence, effect;
 };
 
-/* A peer on branch feat/a with a job (attempts > 0) and an ordered start. */
-static void order(struct rig *r, int attempts, struct spawned *ret)
+/* A peer on the branch with a job (attempts > 0) and an ordered start. */
+static void order_for(struct rig *r, int attempts, const char *branch, struct spawned *ret)
 {
 	autoerror err = {0};
 	int64_t attempt;
 	*ret = (struct spawned){0};
-	struct peer_spec peer = {.name = "feat/a", .branch = "feat/a", .backend = "script", .trusted = true};
+	struct peer_spec peer = {.name = branch, .branch = branch, .backend = "script", .trusted = true};
 	world_check(peer_mint(r->s, &peer, ret->peer, &err), &err);
 	if (attempts) {
 		struct job_spec job = {.title = "t", .peer_id = ret->peer, .max_attempts = attempts};
@@ -33,6 +33,11 @@ static void order(struct rig *r, int attempts, struct spawned *ret)
 				.fence = ret->fence};
 	world_check(spawn_order(&r->core, &o, ret->spawn, &ret->effect, &err), &err);
 	rig_turn(r);
+}
+
+static void order(struct rig *r, int attempts, struct spawned *ret)
+{
+	order_for(r, attempts, "feat/a", ret);
 }
 
 static void assert_spawn(struct rig *r, const struct spawned *sp, const char *state)
@@ -307,6 +312,29 @@ static void test_I10_without_proof_it_is_unregistered_and_left_alone(void **stat
 	assert_int_equal(world_events(r->w, "spawn.killed", sp.spawn), 0);
 }
 
+/* Whoever speaks from there meanwhile would be another peer than the one that was started, for good. */
+static void test_I3_what_runs_in_a_terminal_that_is_not_on_record_or_called_off_is_no_other_peer(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	autoerror err = {0};
+	int64_t effect;
+	order(r, 0, &sp);
+	assert_true(spawn_unproven(r->s, sp.peer));
+	rig_spawned(r, "feat/a");
+	assert_false(spawn_unproven(r->s, sp.peer));
+	rig_exit(r, "feat/a", 0, "done");
+	assert_false(spawn_unproven(r->s, sp.peer));
+	order_for(r, 0, "feat/b", &sp);
+	world_check(spawn_kill(&r->core, sp.peer, &effect, &err), &err); /* before its terminal is made */
+	rig_turn(r);
+	assert_true(spawn_unproven(r->s, sp.peer));
+	rig_spawned(r, "feat/b");
+	assert_true(spawn_unproven(r->s, sp.peer));
+	rig_finish(r, rig_effect(r, "kill", "feat/b"), true, json_object());
+	assert_false(spawn_unproven(r->s, sp.peer));
+}
+
 static void test_I10_a_peer_that_coppice_did_not_start_is_only_unregistered(void **state)
 {
 	struct rig *r = *state;
@@ -442,6 +470,8 @@ int main(void)
 		rig_test(test_a_process_that_ended_before_it_was_seen_counts),
 		rig_test(test_I10_a_kill_names_the_pane_and_its_process_as_proof),
 		rig_test(test_I10_without_proof_it_is_unregistered_and_left_alone),
+		rig_test(
+			test_I3_what_runs_in_a_terminal_that_is_not_on_record_or_called_off_is_no_other_peer),
 		rig_test(test_I10_a_peer_that_coppice_did_not_start_is_only_unregistered),
 		rig_test(test_a_kill_of_what_has_just_ended_by_itself_keeps_its_result),
 		rig_test(test_X6_after_a_reboot_attempts_are_interrupted_at_no_cost),

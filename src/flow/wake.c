@@ -43,10 +43,15 @@ static usec_t waits_since(struct store *s, const char *peer_id)
 		      "s", peer_id);
 }
 
+void wake_if_it_waits(struct core *core, const char *peer_id)
+{
+	if (waits_since(core->store, peer_id))
+		timer_set(core->store, timer_kind, peer_id, store_now(core->store) + WAKE_AFTER);
+}
+
 void wake_on_event(struct core *core, const struct event *e)
 {
-	if (waits_since(core->store, e->subject))
-		timer_set(core->store, timer_kind, e->subject, store_now(core->store) + WAKE_AFTER);
+	wake_if_it_waits(core, e->subject);
 }
 
 /* The pane of a start of ours, or the one that the session's hook named; a new reference, NULL for neither.

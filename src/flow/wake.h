@@ -9,6 +9,8 @@
 
 /* Reaction to whatever may leave an idle peer with something that waits: the event's subject is the peer. */
 void wake_on_event(struct core *core, const struct event *e);
+/* The same, of a session that has just begun. */
+void wake_if_it_waits(struct core *core, const char *peer_id);
 /* The timer: nothing else has come for it meanwhile. */
 void wake_on_due(struct core *core, const struct event *e);
 /* The end of the effect; the subject is the peer. */

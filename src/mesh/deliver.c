@@ -12,10 +12,20 @@
 #include "store/event.h"
 #include "store/timer.h"
 
-enum { UNDER_WAY_MAX = 1000, RETURNS_MAX = 5 };
+enum { UNDER_WAY_MAX = 1000, RETURNS_MAX = 5, DOUBTS_MAX = 3 };
 
 /* A hook that has not told by then that it passed on what it got has been ended. */
 #define HOOK_SETTLES (10 * USEC_PER_SEC)
+
+/* A way whose end has gone told of it late: had it arrived at an idle peer, a turn has begun by then. */
+#define LATE_WORD_SETTLES (10 * USEC_PER_SEC)
+
+/* What a runtime took begins a turn of an idle session by then; the slowest looks into its queue every 10 s.
+ */
+#define DOUBT_AFTER (30 * USEC_PER_SEC)
+
+static const char doubt_timer[] = "delivery.doubt";
+static const char doubt[] = "no hook told that it was read";
 
 static const char *const outcomes[] = {
 	[DELIVER_SUBMITTED] = "submitted",
@@ -135,6 +145,28 @@ static void give_up(struct store *s, const struct mesh_limits *limits, const cha
 	(void)queue_bury(s, limits, id, why, true); /* it waits, for it has just been returned */
 }
 
+/* An earlier doubt was about an earlier time. What comes to an idle peer begins a turn in a moment, or its
+ * hook was lost; hooks speak within a turn only, which has been broken off meanwhile. No turn's end may tell
+ * of either. */
+static void settle_doubt(struct store *s, const char *peer_id, const char *id)
+{
+	if (db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", peer_id))
+		timer_set(s, doubt_timer, id, store_now(s) + DOUBT_AFTER);
+	else
+		timer_clear(s, doubt_timer, id);
+}
+
+/* An end that speaks of a message while its way is closed may be gone before it opens that anew: the way that
+ * is opened next knows nothing of the message (transport.h), whatever was said last. */
+static void cut_late_word(struct store *s, const char *peer_id, const struct transport_kind *kind,
+			  const char *id)
+{
+	if (!(kind->flags & TRANSPORT_PUSHES) || transport_attached(s, peer_id, kind))
+		return;
+	message_record(s, id, "cut", kind->name, "its way was closed when it told of it");
+	timer_set(s, "transport.settle", peer_id, store_now(s) + LATE_WORD_SETTLES);
+}
+
 int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
 		   const char *reason, struct error *err)
@@ -145,6 +177,8 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 	switch (outcome) {
 	case DELIVER_SUBMITTED:
 		late = message_submit(s, id, kind->name, reason, NULL);
+		if (!late)
+			settle_doubt(s, peer_id, id);
 		break;
 	case DELIVER_HELD:
 		late = message_offer(s, id, kind->name, reason ? reason : "held by the runtime", NULL);
@@ -160,7 +194,8 @@ int deliver_report(struct store *s, const struct mesh_limits *limits, const char
 		late = message_consume(s, id, kind->name, reason, NULL);
 		break;
 	}
-	(void)late;
+	if (!late && (outcome == DELIVER_SUBMITTED || outcome == DELIVER_HELD))
+		cut_late_word(s, peer_id, kind, id);
 	return 0;
 }
 
@@ -276,6 +311,38 @@ static void settle(struct store *s, const char *peer_id, const struct under_way 
 void deliver_settle(struct store *s, const char *peer_id, const char *reason)
 {
 	each_under_way(s, peer_id, settle, reason);
+}
+
+static void doubt_one(struct store *s, const char *peer_id, const struct under_way *m, const char *reason)
+{
+	(void)peer_id;
+	(void)reason;
+	if ((m->by->flags & TRANSPORT_PUSHES) && m->submitted)
+		timer_set(s, doubt_timer, m->id, store_now(s) + DOUBT_AFTER);
+}
+
+void deliver_doubt(struct store *s, const char *peer_id)
+{
+	if (db_int(s, 0, "SELECT hooked FROM peer WHERE peer_id = ?", "s", peer_id))
+		each_under_way(s, peer_id, doubt_one, NULL);
+}
+
+void deliver_doubted(struct store *s, const char *id)
+{
+	struct under_way m;
+	if (!db_int(s, 0,
+		    "SELECT 1 FROM message JOIN peer ON peer_id = to_peer WHERE id = ?1 AND step = "
+		    "'submitted'"
+		    " AND " MESSAGE_WAITING
+		    " AND turn_state = 'idle' AND hooked = 1 AND (SELECT count(*) FROM delivery"
+		    " WHERE message_id = ?1 AND reason = ?2) < ?3",
+		    "ssi", id, doubt, (int64_t)DOUBTS_MAX))
+		return;
+	read_under_way(s, id, &m);
+	if (m.by && (m.by->flags & TRANSPORT_PUSHES))
+		lose(s, &m, doubt);
+	else if (m.by && by_hook(&m))
+		message_took(s, id, m.by->name);
 }
 
 static void lose_submitted(struct store *s, const char *peer_id, const struct under_way *m,

@@ -8,6 +8,8 @@
  *			passed it on
  *	deliver_settle	the turn ended: what hooks carried into it was read; what a closed way had
  *			under way waits again
+ *	deliver_doubt	and what an open way brought has begun a turn in a moment, or the hook that was to
+ *			tell of it was lost
  *
  * All functions run inside a turn. */
 #ifndef MESH_DELIVER_H
@@ -31,8 +33,9 @@ enum deliver_outcome { DELIVER_SUBMITTED, DELIVER_HELD, DELIVER_RETURNED, DELIVE
 /* False for a name that is none of "submitted", "held", "returned", "consumed". */
 bool deliver_outcome_parse(const char *name, enum deliver_outcome *ret);
 /* Records what became of a message of this peer's. What the ladder does not allow any more, such as a late
- * "submitted" for what was consumed, changes nothing. What a way returned time after time becomes a dead
- * letter. ERR_NOT_FOUND. Event message.held {id,to,reason}. */
+ * "submitted" for what was consumed, changes nothing. What is told while the way is closed counts, and stays
+ * what a closed way had under way. What a way returned time after time becomes a dead letter. ERR_NOT_FOUND.
+ * Event message.held {id,to,reason}. */
 int deliver_report(struct store *s, const struct mesh_limits *limits, const char *peer_id,
 		   const struct transport_kind *kind, const char *id, enum deliver_outcome outcome,
 		   const char *reason, struct error *err) _warn_unused_;
@@ -57,6 +60,12 @@ void deliver_unheard(struct store *s, const char *peer_id);
 /* The session of the process was exchanged for another: what its runtime took and was not seen to be read
  * waits again. */
 void deliver_begun_anew(struct store *s, const char *peer_id);
+/* The peer is idle: what its runtime took by now begins a turn, and the hook of its prompt tells that it was
+ * read. If the peer is idle still after a while that hook was lost: the message waits again, as a repeat
+ * (D2), a few times at most, for without hooks there is no proof at all. What a hook itself had
+ * passed on was read with the turn that is over. By timers, each with deliver_doubted. */
+void deliver_doubt(struct store *s, const char *peer_id);
+void deliver_doubted(struct store *s, const char *id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */
 void deliver_settle(struct store *s, const char *peer_id, const char *reason);
 

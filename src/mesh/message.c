@@ -286,7 +286,8 @@ static bool rung_find(struct store *s, const char *id, struct rung *ret)
 	return true;
 }
 
-/* D3: whether an earlier message of the same sender and recipient has not come as far as `to`. */
+/* D3: whether an earlier message of the same sender and recipient has not come as far as `to`. What was
+ * handed over behind one that came back since is on its way all the same. */
 static bool overtakes(struct store *s, const struct rung *m, enum message_step to)
 {
 	if (to != STEP_OFFERED && to != STEP_SUBMITTED)
@@ -294,9 +295,11 @@ static bool overtakes(struct store *s, const struct rung *m, enum message_step t
 	return db_int(s, 0,
 		      "SELECT 1 FROM message WHERE to_peer = ?1 AND seq < ?2 AND " MESSAGE_WAITING
 		      " AND coalesce(from_peer, '') = ?3 AND from_kind = ?4"
-		      " AND (step = 'stored' OR (?5 AND step = 'offered')) LIMIT 1",
-		      "sissi", m->to_peer, m->seq, m->from_peer, m->from_kind,
-		      (int64_t)(to == STEP_SUBMITTED)) != 0;
+		      " AND (step = 'stored' OR (?5 AND step = 'offered'))"
+		      " AND NOT (?6 AND EXISTS (SELECT 1 FROM delivery WHERE message_id = message.id"
+		      " AND delivery.step = 'returned')) LIMIT 1",
+		      "sissii", m->to_peer, m->seq, m->from_peer, m->from_kind,
+		      (int64_t)(to == STEP_SUBMITTED), (int64_t)(m->step == STEP_OFFERED)) != 0;
 }
 
 /* D4: whether another transport than `transport` has the message under way. What one knows of it that was

@@ -23,7 +23,7 @@ static void on_peer_offline(struct store *s, const struct mesh_limits *limits, c
 	struct peer_ref peer;
 	if (!is_gone(s, e->subject, &peer))
 		return;
-	(void)db_run(s, "DELETE FROM transport WHERE peer_id = ?", "s", peer.peer_id);
+	transport_forget(s, peer.peer_id);
 	deliver_unheard(s, peer.peer_id);
 	deliver_settle(s, peer.peer_id, "its session ended before it was seen to read this");
 	if (peer.cause == CAUSE_REBOOT) {
@@ -55,6 +55,12 @@ static void on_transport_settle(struct store *s, const struct mesh_limits *limit
 	deliver_unheard(s, e->subject);
 	if (db_int(s, 0, "SELECT 1 FROM peer WHERE peer_id = ? AND turn_state = 'idle'", "s", e->subject))
 		deliver_settle(s, e->subject, "the way closed before it was seen to be read");
+}
+
+static void on_delivery_doubt(struct store *s, const struct mesh_limits *limits, const struct event *e)
+{
+	(void)limits;
+	deliver_doubted(s, e->subject);
 }
 
 static void on_message_dead(struct store *s, const struct mesh_limits *limits, const struct event *e)
@@ -99,6 +105,7 @@ static const struct {
 	{"ask.expire", on_ask_expire},
 	{"governor.expire", on_governor_expire},
 	{"transport.settle", on_transport_settle},
+	{"delivery.doubt", on_delivery_doubt},
 };
 
 bool mesh_react(struct store *s, const struct mesh_limits *limits, const struct event *e)

@@ -149,6 +149,21 @@ static void test_D3_one_way_hands_over_in_order_without_waiting_for_proof(void *
 	assert_int_equal(json_array_size(rest), 2);
 }
 
+/* Its proof was lost; what was handed over behind it is on its way all the same. */
+static void test_D1_what_the_runtime_took_is_submitted_though_an_earlier_one_waits_again(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *first = says(w, &s, "1"), *second = says(w, &s, "2");
+	assert_int_equal(taken(w, &s, INBOX), 2);
+	report(w, &s, first, DELIVER_SUBMITTED);
+	assert_int_equal(message_lost(w->s, first, "claude-inbox", "no proof", NULL), 0);
+	report(w, &s, second, DELIVER_SUBMITTED);
+	assert_step(w, first, "stored", true);
+	assert_step(w, second, "submitted", true);
+}
+
 static void test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read(void **state)
 {
 	struct world *w = *state;
@@ -161,6 +176,86 @@ static void test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read(
 	world_turn(w);
 	assert_step(w, id, "stored", true);
 	assert_false(transport_attached(w->s, s.b.peer_id, INBOX));
+}
+
+/* Nobody is there to say by which way it can be reached when it comes back. */
+static void test_I9_a_peer_that_went_is_shown_with_none_of_its_ways(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	assert_int_equal(peer_offline(w->s, s.b.peer_id, CAUSE_PROCESS_GONE, NULL), 0);
+	world_turn(w);
+	json_auto_t *peer = peer_to_json(w->s, s.b.peer_id);
+	assert_string_not_equal(json_str(peer, "transport"), "claude-inbox");
+}
+
+/* Claude calls a hook with each message that it reads; the daemon was away when it was called. */
+static void test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1"), *next = says(w, &s, "2");
+	peer_set_hooked(w->s, s.b.peer_id);
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_WORKING, NULL), NULL);
+	json_decref(deliver_take(w->s, s.b.peer_id, INBOX, 1));
+	report(w, &s, id, DELIVER_SUBMITTED);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "submitted", true); /* it may be read within this turn */
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_IDLE, NULL), NULL);
+	deliver_doubt(w->s, s.b.peer_id);
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_WORKING, NULL), NULL);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "submitted", true); /* or in the one after that */
+	world_check(peer_set_turn_state(w->s, s.b.peer_id, TURN_IDLE, NULL), NULL);
+	deliver_doubt(w->s, s.b.peer_id);
+	assert_int_equal(taken(w, &s, INBOX), 1);
+	world_pass(w, 20 * USEC_PER_SEC);
+	report(w, &s, next, DELIVER_SUBMITTED);
+	world_pass(w, 11 * USEC_PER_SEC);
+	assert_step(w, id, "stored", true);
+	assert_step(w, next, "submitted", true);
+	world_pass(w, 20 * USEC_PER_SEC);
+	assert_step(w, next, "stored", true); /* no turn has begun with it, or its hook was lost */
+}
+
+/* Its turn is broken off, which the record tells of sooner than the hook of what it passed on. */
+static void test_D1_what_a_hook_passed_on_to_a_turn_that_is_over_by_now_was_read(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	autofree char *id = says(w, &s, "1");
+	peer_set_hooked(w->s, s.b.peer_id);
+	json_decref(deliver_pull(w->s, s.b.peer_id, 10, DELIVER_IN_TURN));
+	deliver_doubt(w->s, s.b.peer_id); /* it is idle */
+	passed_on(w, &s, id);
+	assert_step(w, id, "submitted", true);
+	world_pass(w, 31 * USEC_PER_SEC);
+	assert_step(w, id, "consumed", true);
+}
+
+static void test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *id = says(w, &s, "1");
+	int shown = 0;
+	for (; taken(w, &s, INBOX) == 1 && shown < 100; shown++) {
+		report(w, &s, id, DELIVER_SUBMITTED);
+		deliver_doubt(w->s, s.b.peer_id);
+		world_pass(w, 31 * USEC_PER_SEC);
+		peer_set_hooked(w->s, s.b.peer_id);
+	}
+	assert_int_equal(shown, 1); /* none has ever called */
+	autofree char *other = says(w, &s, "2");
+	for (; taken(w, &s, INBOX) == 1 && shown < 100; shown++) {
+		report(w, &s, other, DELIVER_SUBMITTED);
+		deliver_doubt(w->s, s.b.peer_id);
+		world_pass(w, 31 * USEC_PER_SEC);
+	}
+	assert_in_range(shown, 2, 10);
 }
 
 static void test_D6_hooks_carry_what_no_native_way_does(void **state)
@@ -236,6 +331,22 @@ static void test_D4_a_restart_of_the_daemon_settles_what_was_under_way(void **st
 	world_pass(w, 11 * USEC_PER_SEC);
 	assert_step(w, id, "submitted", true);
 	assert_step(w, heard, "stored", true);
+}
+
+static void test_D4_a_late_word_does_not_hide_that_its_end_has_gone(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	transport_attach(w->s, s.b.peer_id, INBOX);
+	autofree char *held = says(w, &s, "1"), *sent = says(w, &s, "2");
+	assert_int_equal(taken(w, &s, INBOX), 2);
+	transport_reset(w->s);
+	report(w, &s, held, DELIVER_HELD); /* its last words, before it took anything anew */
+	report(w, &s, sent, DELIVER_SUBMITTED);
+	transport_attach(w->s, s.b.peer_id, INBOX); /* another end */
+	deliver_settle(w->s, s.b.peer_id, "the turn ended");
+	assert_step(w, held, "stored", true);
+	assert_step(w, sent, "stored", true);
 }
 
 static void test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has(void **state)
@@ -516,12 +627,18 @@ int main(void)
 		world_test(test_D7_what_a_session_refuses_time_after_time_is_a_dead_letter),
 		world_test(test_D4_a_closed_way_settles_by_itself_at_an_idle_peer),
 		world_test(test_D3_one_way_hands_over_in_order_without_waiting_for_proof),
+		world_test(test_D1_what_the_runtime_took_is_submitted_though_an_earlier_one_waits_again),
 		world_test(test_D2_a_session_that_ends_gives_back_what_it_was_not_seen_to_read),
+		world_test(test_I9_a_peer_that_went_is_shown_with_none_of_its_ways),
+		world_test(test_D2_what_no_hook_told_of_though_the_turn_is_over_is_shown_again),
+		world_test(test_D1_what_a_hook_passed_on_to_a_turn_that_is_over_by_now_was_read),
+		world_test(test_D2_where_no_hook_ever_tells_nothing_is_shown_again_for_ever),
 		world_test(test_D6_hooks_carry_what_no_native_way_does),
 		world_test(test_D1_what_an_ended_hook_kept_to_itself_was_not_read),
 		world_test(test_D2_what_an_inbox_call_took_and_never_confirmed_comes_by_the_next_hook),
 		world_test(test_D4_a_way_that_is_opened_anew_knows_nothing_of_what_the_old_one_had),
 		world_test(test_D4_a_restart_of_the_daemon_settles_what_was_under_way),
+		world_test(test_D4_a_late_word_does_not_hide_that_its_end_has_gone),
 		world_test(test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has),
 		world_test(test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again),
 		world_test(test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else),

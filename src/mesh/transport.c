@@ -91,6 +91,12 @@ void transport_detach(struct store *s, const char *peer_id, const struct transpo
 	tell(s, "transport.detached", peer_id, kind, reason);
 }
 
+void transport_forget(struct store *s, const char *peer_id)
+{
+	if (db_run(s, "DELETE FROM transport WHERE peer_id = ?", "s", peer_id) > 0)
+		refresh(s, peer_id);
+}
+
 bool transport_attached(struct store *s, const char *peer_id, const struct transport_kind *kind)
 {
 	return db_int(s, 0, "SELECT 1 FROM transport WHERE peer_id = ? AND name = ?", "ss", peer_id,

@@ -39,6 +39,8 @@ const struct transport_kind *transport_find(const char *name);
 void transport_attach(struct store *s, const char *peer_id, const struct transport_kind *kind);
 void transport_detach(struct store *s, const char *peer_id, const struct transport_kind *kind,
 		      const char *reason);
+/* Closes all of them, without a word: the peer is gone, and what was under way is settled with it. */
+void transport_forget(struct store *s, const char *peer_id);
 bool transport_attached(struct store *s, const char *peer_id, const struct transport_kind *kind);
 /* Whether `kind` is to take the peer's messages now: no better way is open. */
 bool transport_is_best(struct store *s, const char *peer_id, const struct transport_kind *kind);

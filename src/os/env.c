@@ -18,6 +18,14 @@ static usec_t real_now(void *data)
 	return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
 }
 
+static usec_t real_elapsed(void *data)
+{
+	(void)data;
+	struct timespec ts;
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts); /* as above */
+	return (usec_t)ts.tv_sec * USEC_PER_SEC + ts.tv_nsec / 1000;
+}
+
 usec_t os_monotonic(void)
 {
 	struct timespec ts;
@@ -50,7 +58,7 @@ static const char *read_boot_id(void)
 
 const struct os_env *os_env_real(void)
 {
-	static struct os_env env = {.now = real_now, .random = real_random};
+	static struct os_env env = {.now = real_now, .elapsed = real_elapsed, .random = real_random};
 	if (!env.boot_id)
 		env.boot_id = read_boot_id();
 	return &env;

@@ -10,6 +10,9 @@
 struct os_env {
 	/* UTC now, in microseconds. */
 	usec_t (*now)(void *data);
+	/* Time since boot, sleep included, which nobody sets; NULL where nobody sets the other clock either.
+	 */
+	usec_t (*elapsed)(void *data);
 	/* 64 bits that nobody can guess. */
 	uint64_t (*random)(void *data);
 	/* This boot's id (/proc/sys/kernel/random/boot_id); owned by the environment. */

@@ -15,7 +15,8 @@ struct statement {
 struct store {
 	sqlite3 *db;
 	const struct os_env *env;
-	usec_t now; /* fixed at store_begin */
+	usec_t now;		     /* fixed at store_begin */
+	usec_t offset, saved_offset; /* from the time since boot to UTC: now, and as of the last commit */
 	bool in_turn;
 	bool failed; /* sticky until the turn ends */
 
@@ -35,5 +36,7 @@ struct store {
 
 /* Notes a failed statement: the disk's failures are sticky, anything else is a bug. */
 void store_note_failure(struct store *s, int code, const char *sql);
+/* At the begin of a turn: where somebody has set the clock, the timers go with it. */
+void timer_follow_clock(struct store *s);
 
 #endif

@@ -184,6 +184,8 @@ int store_begin(struct store *s, struct error *err)
 	s->now = os_now(s->env);
 	int code = exec(s, "BEGIN IMMEDIATE", err);
 	s->in_turn = code == 0;
+	if (!code)
+		timer_follow_clock(s);
 	return code;
 }
 
@@ -197,6 +199,7 @@ int store_commit(struct store *s, struct error *err)
 		code = exec(s, "COMMIT", err);
 	if (!code) {
 		s->in_turn = false;
+		s->saved_offset = s->offset;
 		return 0;
 	}
 	store_rollback(s);

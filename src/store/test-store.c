@@ -184,6 +184,57 @@ static void test_timers_fire_once_in_order(void **state)
 	commit(s);
 }
 
+static usec_t clock_now, clock_elapsed;
+
+static usec_t set_now(void *data)
+{
+	(void)data;
+	return clock_now;
+}
+
+static usec_t set_elapsed(void *data)
+{
+	(void)data;
+	return clock_elapsed;
+}
+
+/* What fires now, `wait` later, when the clock was set by `jump` meanwhile. */
+static int fired_after(struct store *s, usec_t wait, usec_t jump)
+{
+	clock_elapsed += wait;
+	clock_now += wait + jump;
+	begin(s);
+	int n = timer_fire(s);
+	commit(s);
+	return n;
+}
+
+static void test_timers_run_down_whatever_the_clock_is_set_to(void **state)
+{
+	struct fixture *f = *state;
+	struct os_env env = *os_env_real();
+	autoerror err = {0};
+	env.now = set_now;
+	env.elapsed = set_elapsed;
+	clock_now = 50 * 365 * USEC_PER_DAY;
+	clock_elapsed = USEC_PER_HOUR;
+	store_close(TAKE_PTR(f->s));
+	assert_int_equal(store_open(f->path, &env, NULL, &f->s, &err), 0);
+	static const usec_t jumps[] = {0, 3 * USEC_PER_HOUR, -3 * USEC_PER_HOUR, -USEC_PER_SEC / 2};
+	for (size_t i = 0; i < ARRAY_SIZE(jumps); i++) {
+		begin(f->s);
+		timer_set(f->s, "t.soon", "x", store_now(f->s) + 10 * USEC_PER_SEC);
+		commit(f->s);
+		assert_int_equal(fired_after(f->s, 5 * USEC_PER_SEC, jumps[i]), 0);
+		/* A turn that is not stored has corrected nothing. */
+		begin(f->s);
+		store_rollback(f->s);
+		assert_int_equal(fired_after(f->s, 6 * USEC_PER_SEC, 0), 1);
+	}
+	store_close(TAKE_PTR(f->s));
+	f->s = open_at(f->path);
+}
+
 static void test_D2_a_kept_answer_is_given_again(void **state)
 {
 	struct store *s = ((struct fixture *)*state)->s;
@@ -279,6 +330,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_W11_effects_recover_by_their_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_effects_of_a_lane_keep_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_timers_fire_once_in_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_timers_run_down_whatever_the_clock_is_set_to, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_D2_a_kept_answer_is_given_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_X3_newer_database_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_X3_every_older_database_is_migrated_after_a_backup,

@@ -3,8 +3,21 @@
 
 #include "base/alloc.h"
 #include "store/event.h"
+#include "store/internal.h"
 
 enum { FIRE_MAX = 256 };
+
+#define JUMP USEC_PER_SEC /* what is less is drift, which is corrected little by little */
+
+void timer_follow_clock(struct store *s)
+{
+	if (!s->env->elapsed)
+		return;
+	s->offset = s->now - s->env->elapsed(s->env->data);
+	usec_t jump = s->offset - s->saved_offset;
+	if (s->saved_offset && (jump > JUMP || jump < -JUMP))
+		(void)db_run(s, "UPDATE timer SET due_at = due_at + ?", "i", jump);
+}
 
 void timer_set(struct store *s, const char *kind, const char *subject, usec_t due_utc)
 {

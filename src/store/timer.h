@@ -1,4 +1,5 @@
-/* Durable timers: rows that fire as events. At most one per kind and subject. */
+/* Durable timers: rows that fire as events. At most one per kind and subject. They run down: when somebody
+ * sets the clock while the daemon runs, what is left of each stays as it was. */
 #ifndef STORE_TIMER_H
 #define STORE_TIMER_H
 

@@ -692,12 +692,13 @@ void check_success(struct sim *m, const struct proc *p)
 				     " WHERE attempt.job_id = ? AND fence = ? AND ended_at IS NULL",
 				     "si", p->job_id, p->fence))
 		return;
-	/* What somebody called off, or said to have failed (without a reason: ops.c gives none), may be tried
-	 * again, whatever it had come to. */
+	/* What somebody called off, or said to have failed (without a reason, or with the summary that ops.c
+	 * gives), may be tried again, whatever it had come to. */
 	for (size_t i = 0; i < model->n_successes; i++)
 		if (strcmp(model->successes[i].job_id, p->job_id) == 0 &&
 		    db_int(m->store, 0,
-			   "SELECT 1 FROM attempt WHERE fence = ? AND reason NOT LIKE '%(retired)'"
+			   "SELECT 1 FROM attempt WHERE fence = ? AND reason <> 'so far'"
+			   " AND reason NOT LIKE '%(retired)'"
 			   " AND reason NOT LIKE '%(session_end)'",
 			   "i", model->successes[i].fence))
 			sim_break(m, RULE_ONCE,

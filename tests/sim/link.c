@@ -131,6 +131,13 @@ void link_note_record(struct sim *m, int session)
 	json_array_append_new(m->records, json_integer(session));
 }
 
+void links_started(struct sim *m)
+{
+	for (size_t i = 0; i < m->n_sessions; i++)
+		if (session_lives(m, &m->sessions[i]) && strcmp(m->sessions[i].backend, "claude-code") == 0)
+			link_note_record(m, (int)i);
+}
+
 /* --- connections that hold a way --- */
 
 void link_hold(struct sim *m, const struct call *c)
@@ -205,12 +212,14 @@ static void record_session(struct sim *m, size_t proc, const char *key, const ch
 	struct proc_chain chain;
 	chain_of(m, proc, &chain);
 	bool enclosed = identity_enclosing(m->store, &chain, 1, NULL, inside);
+	autofree char *mark = hosted ? NULL : node_mark(m, proc);
 	struct session_found found = {.backend = backend,
 				      .key = key,
 				      .path = path,
 				      .pid = m->world.procs[proc].pid,
 				      .start_time = m->world.procs[proc].start_time,
 				      .inside = enclosed ? inside : NULL,
+				      .mark = mark,
 				      .turn = (enum agent_turn)turn,
 				      .hosted = hosted};
 	session_found(&m->core, &found);

@@ -126,22 +126,21 @@ static int64_t caller_hash(const struct call *c)
 			   : 0;
 }
 
+char *node_mark(struct sim *m, size_t proc)
+{
+	int up = m->world.procs[proc].parent;
+	const struct proc *p = &m->world.procs[up >= 0 ? (size_t)up : proc];
+	return p->kind == PROC_WORKER
+		       ? db_text(m->store, "SELECT peer_id FROM spawn WHERE spawn_id = ?", "s", p->spawn_id)
+		       : NULL;
+}
+
 /* As in daemon/turn.c: it comes from a terminal whose start is not on record yet. */
 static bool too_early(struct sim *m, struct call *c)
 {
 	int who = m->requests[c->request].who;
-	int up = who >= 0 ? m->world.procs[who].parent : -1;
-	const char *spawn = up >= 0 ? m->world.procs[up].spawn_id : NULL;
-	if (who >= 0 && m->world.procs[who].kind == PROC_WORKER)
-		spawn = m->world.procs[who].spawn_id;
-	autofree char *peer = spawn && c->caller.kind == CALLER_UNKNOWN && !c->begun
-				      ? db_text(m->store,
-						"SELECT peer_id FROM spawn WHERE state = 'starting' AND "
-						"peer_id = (SELECT peer_id"
-						" FROM spawn WHERE spawn_id = ?) LIMIT 1",
-						"s", spawn)
-				      : NULL;
-	if (!peer)
+	autofree char *peer = who >= 0 ? node_mark(m, (size_t)who) : NULL;
+	if (!peer || c->caller.kind != CALLER_UNKNOWN || c->begun || !spawn_unproven(m->store, peer))
 		return false;
 	if (!c->op.timed_out) {
 		(void)op_wait(&c->op, peer, 10 * USEC_PER_SEC);
@@ -522,6 +521,7 @@ static void start(struct sim *m)
 		abort();
 	}
 	heed_events(m);
+	links_started(m);
 	peer_watch_each(m->store, watch_one, m);
 	spawn_watch_each(m->store, watch_spawned, m);
 	m->timers_due = true;

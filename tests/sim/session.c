@@ -46,6 +46,7 @@ static struct session *session_new(struct sim *m, size_t proc, const char *backe
 void sessions_free(struct sim *m)
 {
 	for (size_t i = 0; i < m->n_sessions; i++) {
+		json_decref(m->sessions[i].first);
 		json_decref(m->sessions[i].next);
 		json_decref(m->sessions[i].recalled);
 		json_decref(m->sessions[i].handed);
@@ -246,6 +247,8 @@ static void set_turn(struct sim *m, struct session *s, bool working)
 	if (!working)
 		s->continued = false;
 	link_tell(m, s, "turn", NULL, NULL);
+	if (strcmp(s->backend, "claude-code") == 0)
+		link_note_record(m, index_of(m, s));
 }
 
 static void read_all(struct sim *m, struct session *s, json_t *shown)
@@ -267,6 +270,10 @@ static void read_all(struct sim *m, struct session *s, json_t *shown)
 static void prompt(struct sim *m, struct session *s)
 {
 	json_t *shown = json_array();
+	const json_t *first = json_array_get(s->next, 0);
+	if (!s->first)
+		s->first = element_ids(first ? json_string_value(first) : "",
+				       first ? json_string_length(first) : 0);
 	bool calls = !s->hosts || !json_array_size(s->next) || chance(m, 50);
 	s->typed = s->broken_off = false;
 	read_all(m, s, shown);
@@ -285,9 +292,13 @@ static void session_ends(struct sim *m, struct session *s)
 	if (s->next_key[0]) { /* another one begins in its place */
 		memcpy(s->key, s->next_key, sizeof(s->key));
 		s->began = "clear";
+		if (s->hosts) /* its id selects its peer (I3): another thread's is told anew */
+			s->peer[0] = '\0';
 		s->next_key[0] = '\0';
 		s->started = s->linked = false;
 		json_array_clear(s->next);
+		json_decref(s->first);
+		s->first = NULL;
 		return;
 	}
 	size_t others = 0;
@@ -401,9 +412,7 @@ static void at_work(struct sim *m, struct session *s)
 		hook(m, s, AGENT_COMPACTS, NULL, NULL);
 	} else if (luck < 90) { /* broken off by its user: no hook tells */
 		set_turn(m, s, false);
-		if (strcmp(s->backend, "claude-code") == 0)
-			link_note_record(m, index_of(m, s));
-		else if (!s->hosts)
+		if (strcmp(s->backend, "codex") == 0 && !s->hosts)
 			s->broken_off = true;
 	} else if (luck < 91) {
 		end_runtime(m, s->proc, -1);
@@ -532,8 +541,12 @@ static void host_step(struct sim *m, struct session *s)
 		json_set_str(args, "socket", "/sim/codex.sock");
 		(void)client_send(m, index_of(m, s), "link_host", args);
 	} else if (!s->linked) {
+		size_t i;
+		const json_t *id;
 		s->linked = true;
 		link_tell(m, s, "session", NULL, NULL);
+		/* The host shows how each thread began. */
+		json_array_foreach(s->first, i, id) link_tell(m, s, "consumed", json_string_value(id), NULL);
 	}
 }
 

@@ -23,6 +23,7 @@ struct session {
 	bool typed;	    /* a wake line stands in its prompt */
 	bool broken_off;    /* a wake was refused: only its user's next prompt helps */
 	const char *screen; /* what hinders its start, or NULL */
+	json_t *first;	    /* ids in the first message of its thread; NULL while it has none; owned */
 	json_t *next;	    /* texts that the runtime has and the model has not read yet; owned, like all */
 
 	size_t hook; /* request + 1 of the hook under way, 0 for none */
@@ -76,6 +77,8 @@ void link_cut_session(struct sim *m, int session);
 /* What a link hears. `id` and `why` may be NULL. */
 void link_tell(struct sim *m, const struct session *s, const char *kind, const char *id, const char *why);
 void link_note_record(struct sim *m, int session);
+/* A daemon that starts reads all records. */
+void links_started(struct sim *m);
 /* The host hands on what a link sent, or the connection ends. */
 bool link_step(struct sim *m);
 bool links_any_news(const struct sim *m);

@@ -98,6 +98,11 @@ static void on_abort(int signum)
 	siglongjmp(aborted, 1);
 }
 
+static usec_t sim_elapsed(void *data)
+{
+	return ((struct sim *)data)->mono;
+}
+
 static usec_t sim_now(void *data)
 {
 	struct sim *m = data;
@@ -387,7 +392,11 @@ static void sim_init(struct sim *m, uint64_t seed, bool trace)
 	*m = (struct sim){.seed = seed, .rng = {seed}, .trace = trace, .now = 1767323045000000, .boots = 1};
 	if (config_parse(&config, &m->config, &err))
 		abort();
-	m->env = (struct os_env){.now = sim_now, .random = sim_random, .boot_id = m->boot_id, .data = m};
+	m->env = (struct os_env){.now = sim_now,
+				 .elapsed = sim_elapsed,
+				 .random = sim_random,
+				 .boot_id = m->boot_id,
+				 .data = m};
 	(void)snprintf(m->boot_id, sizeof(m->boot_id), "boot-1");
 	m->core = (struct core){.config = m->config,
 				.limits = MESH_LIMITS_DEFAULT,

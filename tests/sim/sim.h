@@ -175,6 +175,8 @@ bool node_turn(struct sim *m, enum death die_at);
 bool node_has_work(const struct sim *m);
 /* Lets an action take its next step: act on the world, or report. */
 void node_act(struct sim *m, struct action *a);
+/* The peer that the environment of a process names; caller frees, NULL for none. */
+char *node_mark(struct sim *m, size_t proc);
 void node_watch(struct sim *m, int64_t pid, int64_t start_time);
 /* Takes calls whose wait is over back to ready. */
 void node_wait_over(struct sim *m);
