@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "mesh/inbox.h"
 #include "mesh/message_internal.h"
 #include "store/event.h"
 #include "store/timer.h"
@@ -78,6 +79,8 @@ void transport_attach(struct store *s, const char *peer_id, const struct transpo
 		   peer_id, kind->name, store_now(s)) < 1)
 		return;
 	refresh(s, peer_id);
+	inbox_reply_stored(s,
+			   peer_id); /* one that rests now had no way to rest for when it was stored (A5) */
 	tell(s, "transport.attached", peer_id, kind, NULL);
 }
 
