@@ -24,8 +24,6 @@
 #include "repo/creation.h"
 #include "repo/stale_lock.h"
 
-enum { ADD_TRIES = 40 };
-
 static void set_str(char **slot, const char *value)
 {
 	char *copy = value ? xstrdup(value) : NULL;
@@ -362,8 +360,8 @@ static int lock_adopted(const struct creation *c, const struct git_worktree *w, 
 		return 0;
 	const char *const unlock[] = {"worktree", "unlock", "--", w->path, NULL};
 	const char *const lock[] = {"worktree", "lock", "--reason", c->lock_reason, "--", w->path, NULL};
-	int r = w->locked ? git_run(&c->repo, 0, unlock, NULL, NULL, err) : 0;
-	return r ? r : git_run(&c->repo, 0, lock, NULL, NULL, err);
+	int r = w->locked ? git_run_worktree(&c->repo, unlock, NULL, err) : 0;
+	return r ? r : git_run_worktree(&c->repo, lock, NULL, err);
 }
 
 static int refuse_holder(const struct creation *c, const struct git_worktree *w, struct error *err)
@@ -428,15 +426,7 @@ static int add_worktree(struct creation *c, struct error *err)
 	args[n++] = c->path;
 	args[n] = c->branch;
 	autoerror why = {0};
-	int r = ERR_GIT;
-	for (int tries = 0; r == ERR_GIT && tries < ADD_TRIES; tries++) {
-		error_release(&why);
-		r = git_run(&c->repo, 0, args, NULL, NULL, &why);
-		/* Git dies of the half-made worktree of another git, which a person may run at the same time
-		 * without our lock. It has made nothing by then. */
-		if (r && !strstr(why.message, "failed to read"))
-			break;
-	}
+	int r = git_run_worktree(&c->repo, args, NULL, &why);
 	if (r == 0)
 		return git_link_read(c->path, &c->git_dir, err);
 	/* A rebase or a bisection holds its branch although HEAD is detached. */

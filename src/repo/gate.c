@@ -112,7 +112,7 @@ static int add_worktree(struct gate *g, struct error *err)
 				    g->tree,
 				    g->spec->commit,
 				    NULL};
-	return git_run(&common, 0, args, NULL, NULL, err);
+	return git_run_worktree(&common, args, NULL, err);
 }
 
 static int check_out(struct gate *g, struct error *err)

@@ -81,6 +81,12 @@ struct git_worktrees {
 
 /* All worktrees of the repository, the main one first. */
 int git_worktrees(const struct git *g, struct git_worktrees *ret, struct error *err) _warn_unused_;
+/* Runs a `git worktree` command. While another git makes or removes a worktree, whoever's it is, that one's
+ * folder lacks files for an instant, and this one dies of it before it has changed anything: then it is run
+ * again, which is all that helps, for no lock is shared with a git that somebody runs by hand. `out` may be
+ * NULL. */
+int git_run_worktree(const struct git *g, const char *const *args, struct strbuf *out,
+		     struct error *err) _warn_unused_;
 void git_worktrees_release(struct git_worktrees *list);
 /* The parser of that porcelain, apart for its fuzzer. False when malformed. */
 bool git_worktrees_parse(const char *text, size_t len, struct git_worktrees *ret);

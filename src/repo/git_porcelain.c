@@ -15,7 +15,7 @@
 #include "os/file.h"
 
 enum {
-	LIST_TRIES = 40,
+	WORKTREE_TRIES = 40,
 	LINK_MAX_BYTES = 8192, /* of a gitdir or .git file */
 };
 
@@ -206,31 +206,36 @@ static int find_git_dirs(const struct git *g, struct git_worktrees *list, struct
 	return error_set(err, (enum error_code)r, "%s", why.message);
 }
 
-/* While another git is in the middle of `worktree add`, whoever's it is, its admin folder lacks files for an
- * instant, and `worktree list` dies of it ("failed to read …/commondir: Success"). Looking again is all that
- * helps: no lock is shared with a git that somebody runs by hand. */
-static int list_worktrees(const struct git *g, struct strbuf *out, struct error *err)
+/* "failed to read …/commondir: Success" and "Invalid path '…/worktrees/x': No such file or directory". */
+static bool met_another(const struct error *why)
 {
-	static const char *const args[] = {"worktree", "list", "--porcelain", "-z", NULL};
+	return strstr(why->message, "failed to read") ||
+	       (strstr(why->message, "Invalid path") && strstr(why->message, "/worktrees/"));
+}
+
+int git_run_worktree(const struct git *g, const char *const *args, struct strbuf *out, struct error *err)
+{
 	for (int tries = 0;; tries++) {
 		autoerror why = {0};
-		strbuf_reset(out);
+		if (out)
+			strbuf_reset(out);
 		int r = git_run(g, 0, args, out, NULL, &why);
-		if (r != ERR_GIT || tries == LIST_TRIES || !strstr(why.message, "failed to read")) {
-			if (r && err) {
-				error_release(err);
-				*err = why;
-				why = (struct error){0};
-			}
-			return r;
+		if (r == ERR_GIT && tries < WORKTREE_TRIES && met_another(&why))
+			continue;
+		if (r && err) {
+			error_release(err);
+			*err = why;
+			why = (struct error){0};
 		}
+		return r;
 	}
 }
 
 int git_worktrees(const struct git *g, struct git_worktrees *ret, struct error *err)
 {
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
-	int r = list_worktrees(g, &out, err);
+	static const char *const args[] = {"worktree", "list", "--porcelain", "-z", NULL};
+	int r = git_run_worktree(g, args, &out, err);
 	if (r)
 		return r;
 	struct git_worktrees list = {0};

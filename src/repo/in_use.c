@@ -21,14 +21,14 @@ static char *reason_of(const json_t *owner)
 static int unlock(const struct git *g, const char *path, struct error *err)
 {
 	const char *const args[] = {"worktree", "unlock", "--", path, NULL};
-	return git_run(g, 0, args, NULL, NULL, err);
+	return git_run_worktree(g, args, NULL, err);
 }
 
 static int lock(const struct git *g, const char *path, const json_t *owner, struct error *err)
 {
 	autofree char *reason = reason_of(owner);
 	const char *const args[] = {"worktree", "lock", "--reason", reason, "--", path, NULL};
-	return git_run(g, 0, args, NULL, NULL, err);
+	return git_run_worktree(g, args, NULL, err);
 }
 
 int repo_in_use(const json_t *args, json_t **ret, struct error *err)

@@ -157,6 +157,30 @@ static void test_worktrees(void **state)
 	git_worktrees_release(&list);
 }
 
+/* As git dies of worktrees that another git is just making or removing: once of each, then of what is wrong.
+ */
+static void test_W1_a_git_that_met_another_in_the_middle_is_run_again(void **state)
+{
+	struct fixture *fx = *state;
+	autogit g = GIT_INIT;
+	autoerror err = {0};
+	struct git_worktrees list = {0};
+	autofree char *dir = fx_path(fx, "met"), *path = xstrdup(getenv("PATH"));
+	autofree char *with = xasprintf("%s:%s", dir, path);
+	fx_write_program(
+		fx->root, "met/git",
+		"#!/bin/sh\ncd \"${0%/git}\" || exit 1\necho >>runs\ncase $(wc -l <runs) in\n"
+		"1) echo \"fatal: failed to read /r/.git/worktrees/x/commondir: Success\" >&2 ;;\n"
+		"2) echo \"fatal: Invalid path '/r/.git/worktrees/x': No such file or directory\" >&2 ;;\n"
+		"*) echo 'fatal: not this one' >&2 ;;\nesac\nexit 128\n");
+	assert_int_equal(git_open(fx->repo, &g, NULL), 0);
+	assert_int_equal(setenv("PATH", with, 1), 0);
+	int code = git_worktrees(&g, &list, &err);
+	assert_int_equal(setenv("PATH", path, 1), 0);
+	assert_int_equal(code, ERR_GIT);
+	assert_non_null(strstr(err.message, "not this one"));
+}
+
 static void test_worktrees_porcelain(void **state)
 {
 	(void)state;
@@ -427,6 +451,7 @@ int main(void)
 		fx_test(test_failures_carry_what_git_said),
 		fx_test(test_commits_and_branches),
 		fx_test(test_worktrees),
+		fx_test(test_W1_a_git_that_met_another_in_the_middle_is_run_again),
 		cmocka_unit_test(test_worktrees_porcelain),
 		fx_test(test_status),
 		cmocka_unit_test(test_status_porcelain),
