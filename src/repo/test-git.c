@@ -451,7 +451,7 @@ int main(void)
 		fx_test(test_failures_carry_what_git_said),
 		fx_test(test_commits_and_branches),
 		fx_test(test_worktrees),
-		cmocka_unit_test(test_W1_a_git_that_met_another_in_the_middle_is_run_again),
+		fx_test(test_W1_a_git_that_met_another_in_the_middle_is_run_again),
 		cmocka_unit_test(test_worktrees_porcelain),
 		fx_test(test_status),
 		cmocka_unit_test(test_status_porcelain),
