@@ -208,7 +208,7 @@ static void note_turn(struct core *core, const struct peer_ref *peer, enum agent
 	if (turn == AGENT_TURN_IDLE) {
 		deliver_confirm_pulled(s, peer->peer_id);
 		if (in_turn(s, peer->peer_id))
-			deliver_settle(s, peer->peer_id, turn_over);
+			deliver_idle(s, peer->peer_id, turn_over);
 		deliver_doubt(s, peer->peer_id);
 	}
 	(void)!peer_set_turn_state(s, peer->peer_id, turn_of(turn), NULL); /* or it has gone */

@@ -313,6 +313,18 @@ void deliver_settle(struct store *s, const char *peer_id, const char *reason)
 	each_under_way(s, peer_id, settle, reason);
 }
 
+static void settle_but_first(struct store *s, const char *peer_id, const struct under_way *m,
+			     const char *reason)
+{
+	if (strcmp(m->by->name, "launch") != 0)
+		settle(s, peer_id, m, reason);
+}
+
+void deliver_idle(struct store *s, const char *peer_id, const char *reason)
+{
+	each_under_way(s, peer_id, settle_but_first, reason);
+}
+
 static void doubt_one(struct store *s, const char *peer_id, const struct under_way *m, const char *reason)
 {
 	(void)peer_id;

@@ -68,5 +68,8 @@ void deliver_doubt(struct store *s, const char *peer_id);
 void deliver_doubted(struct store *s, const char *id);
 /* The peer's turn ended, or its session did: what a way that is closed now had under way waits again. */
 void deliver_settle(struct store *s, const char *peer_id, const char *reason);
+/* The same by the runtime's own word that the session is idle: not what stands in its command line, for a
+ * session is idle also before it begins with that (D8). */
+void deliver_idle(struct store *s, const char *peer_id, const char *reason);
 
 #endif

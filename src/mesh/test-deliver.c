@@ -434,6 +434,19 @@ static void test_D8_nothing_goes_before_the_first_prompt(void **state)
 	assert_int_equal(taken(w, &s, INBOX), 1);
 }
 
+static void test_D8_a_session_that_is_idle_before_it_begins_has_not_lost_its_first_prompt(void **state)
+{
+	struct world *w = *state;
+	struct scene s = scene(w);
+	char prompt[ID_SIZE];
+	first_prompt(w, &s, prompt);
+	deliver_idle(w->s, s.b.peer_id, "it is idle");
+	json_auto_t *message = message_to_json(w->s, prompt);
+	assert_string_equal(json_str(message, "step"), "offered");
+	deliver_settle(w->s, s.b.peer_id, "a turn is over");
+	assert_step(w, prompt, "stored", true);
+}
+
 /* Its hook was ended, so that nobody knows whether it was read. */
 static void test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else(void **state)
 {
@@ -641,6 +654,7 @@ int main(void)
 		world_test(test_D4_a_late_word_does_not_hide_that_its_end_has_gone),
 		world_test(test_D4_a_late_word_of_one_way_does_not_take_back_what_another_has),
 		world_test(test_I3_what_a_cleared_session_was_not_seen_to_read_waits_again),
+		world_test(test_D8_a_session_that_is_idle_before_it_begins_has_not_lost_its_first_prompt),
 		world_test(test_D8_a_first_prompt_that_is_lost_is_handed_over_again_before_anything_else),
 		world_test(test_D4_a_held_message_is_told_with_its_reason),
 		world_test(test_only_ones_own_messages_are_confirmed),
