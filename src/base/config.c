@@ -45,7 +45,7 @@ static const struct config_key keys[] = {
 	KEY("delivery.queue_age", config_duration_type, "24h", "how long messages wait for an offline peer"),
 	KEY("delivery.queue_length", config_int_type, "100", "how many wait for one peer", .min = 1, .max = 100000),
 	KEY("delivery.first_prompt", config_duration_type, "25s", "how long a spawned peer has to register"),
-	KEY("governor.hops", config_int_type, "8", "how far a message may be from a person's word", .min = 1, .max = 1000),
+	KEY("governor.hops", config_int_type, "8", "how far a message may be from a person's or an orchestrator's word", .min = 1, .max = 1000),
 	KEY("governor.pair_per_minute", config_int_type, "12", "messages a minute from one peer to another",
 	 .min = 1, .max = 10000),
 	KEY("governor.circle_per_hour", config_int_type, "600", "messages an hour from all peers of a circle; 0: any number",

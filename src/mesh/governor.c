@@ -130,6 +130,13 @@ static int check_room(struct store *s, const struct mesh_limits *limits, const c
 			  "wait; an orchestrator or a person lets them go or drops them");
 }
 
+/* An orchestrator has the word by which others go on, so its own counts from nought too: a lead that waits
+ * for each answer before it asks on would be held after four rounds. The rates hold for it as for all. */
+static bool leads(const struct caller *from)
+{
+	return from->kind == CALLER_PEER && from->role == ROLE_ORCHESTRATOR;
+}
+
 int governor_weigh(struct store *s, const struct mesh_limits *limits, const struct caller *from,
 		   const struct peer_ref *to, const char *about, struct verdict *ret, struct error *err)
 {
@@ -137,7 +144,7 @@ int governor_weigh(struct store *s, const struct mesh_limits *limits, const stru
 	*ret = (struct verdict){0};
 	if (from->kind != CALLER_PEER || !weigh(s, limits, from->peer_id, to->peer_id, about, &w))
 		return 0;
-	ret->hops = (w.hops > w.cause ? w.hops : w.cause) + 1;
+	ret->hops = leads(from) ? 0 : (w.hops > w.cause ? w.hops : w.cause) + 1;
 	if (role_kind(to->role)->surface)
 		return 0;
 	memcpy(ret->circle, w.circle_name, sizeof(ret->circle));
@@ -148,7 +155,7 @@ int governor_weigh(struct store *s, const struct mesh_limits *limits, const stru
 
 int64_t governor_hops(struct store *s, const struct caller *from, const char *about)
 {
-	if (from && from->kind != CALLER_PEER)
+	if (from && (from->kind != CALLER_PEER || leads(from)))
 		return 0;
 	int64_t cause = about ? db_int(s, -1, "SELECT hops FROM message WHERE id = ?", "s", about) : -1;
 	if (!from)

@@ -208,6 +208,28 @@ static void test_D11_a_person_and_what_no_message_caused_start_at_nought(void **
 }
 
 /* In a turn the farthest counts, not what came last. */
+static void test_D11_an_orchestrators_word_starts_at_nought_and_its_rate_holds(void **state)
+{
+	struct world *w = *state;
+	struct trio t = trio(w);
+	w->limits.hops = 2;
+	w->limits.pair_per_minute = 3;
+	for (int i = 0; i < 6; i++) {
+		struct sent order = notify(w, &t.from_lead, &t.a);
+		assert_string_equal(order.held, "");
+		assert_int_equal(hops_of(w, order.id), 0);
+		(void)read_all(w, &t.a, NULL);
+		struct sent back = notify(w, &t.from_a, &t.lead);
+		assert_int_equal(hops_of(w, back.id), 1);
+		(void)read_all(w, &t.lead, NULL);
+		w->now += USEC_PER_MIN;
+	}
+	struct sent last = {0};
+	for (int64_t i = 0; i <= w->limits.pair_per_minute; i++)
+		last = notify(w, &t.from_lead, &t.a);
+	assert_string_equal(last.held, "pair_per_minute");
+}
+
 static void test_D11_hops_of_a_turn_are_those_of_the_farthest(void **state)
 {
 	struct world *w = *state;
@@ -459,6 +481,7 @@ int main(void)
 		world_test(test_D11_without_an_orchestrator_the_human_is_told),
 		world_test(test_D11_who_lets_it_go_and_it_goes_on_from_nought),
 		world_test(test_D11_a_person_and_what_no_message_caused_start_at_nought),
+		world_test(test_D11_an_orchestrators_word_starts_at_nought_and_its_rate_holds),
 		world_test(test_D11_hops_of_a_turn_are_those_of_the_farthest),
 		world_test(test_D11_replies_go_always),
 		world_test(test_D11_A2_a_held_follow_up_is_a_reply),

@@ -13,6 +13,7 @@ def spawned(lab, backend, api):
     peer = lab.online("feat/c")
     same((peer["peer_id"], peer["backend"], peer["branch"], peer["path"]), (done["peer"], backend, "feat/c", done["path"]))
     first = lab.model.wait("say hello to me", api=api)
+    check(api == "responses" or any(t.endswith("__ack") for t in first["tools"]), f"its first turn has our tools: {first['tools']}")
     same(first["folder"], done["path"])
     lab.model.on_ask("well", reply="well indeed", api=api)
     answer = lab.json("ask", "feat/c", "well?", "--wait=25")
