@@ -101,6 +101,7 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 	/* Those that were read before: what comes with this very prompt need not be recalled. */
 	if (!context->len) /* the brief names them */
 		brief_open_asks(core->store, peer->peer_id, 0, context);
+	peer_set_turn_failed(core->store, peer->peer_id, NULL);
 	deliver_shown(core->store, peer->peer_id, e->shown, "hook");
 	add_pulled(core, peer, DELIVER_IN_TURN, context);
 }
@@ -137,6 +138,7 @@ static void on_turn_failed(struct core *core, const struct peer_ref *peer, const
 	json_t *data = json_object();
 	json_set_str(data, "reason", e->source);
 	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
+	peer_set_turn_failed(core->store, peer->peer_id, e->source ? e->source : "unknown");
 	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
 	deliver_doubt(core->store, peer->peer_id);
 }

@@ -135,6 +135,11 @@ static void test_a_failed_turn_is_over_and_says_nothing_to_the_model(void **stat
 	assert_int_equal(world_events(r->w, "peer.turn_failed", b.peer_id), 1);
 	json_auto_t *waits = message_to_json(r->s, id);
 	assert_string_equal(json_str(waits, "step"), "stored");
+	json_auto_t *shown = peer_to_json(r->s, b.peer_id);
+	assert_string_equal(json_str(shown, "note"), "its last turn failed: rate_limit");
+	json_decref(simple(r, &b, AGENT_PROMPT));
+	json_auto_t *later = peer_to_json(r->s, b.peer_id);
+	assert_null(json_str(later, "note"));
 }
 
 static void test_A3_a_turn_that_was_kept_going_is_not_kept_again(void **state)

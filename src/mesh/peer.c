@@ -458,6 +458,17 @@ int peer_set_quiet(struct store *s, const char *peer_id, bool quiet, struct erro
 	return 0;
 }
 
+void peer_set_served(struct store *s, const char *peer_id)
+{
+	(void)db_run(s, "UPDATE peer SET served = 1 WHERE peer_id = ? AND served = 0", "s", peer_id);
+}
+
+void peer_set_turn_failed(struct store *s, const char *peer_id, const char *reason)
+{
+	(void)db_run(s, "UPDATE peer SET turn_failed = ?1 WHERE peer_id = ?2 AND turn_failed IS NOT ?1", "ss",
+		     reason, peer_id);
+}
+
 bool peer_set_hooked(struct store *s, const char *peer_id)
 {
 	return db_run(s,

@@ -184,6 +184,10 @@ int peer_set_quiet(struct store *s, const char *peer_id, bool quiet, struct erro
 /* Replaces role or circle by the human's or spawner's word (NULL keeps); a new circle may suffix the name. */
 int peer_assign(struct store *s, const char *peer_id, const char *role, const char *circle,
 		struct error *err) _warn_unused_;
+/* Something of ours runs in its session and has called: it was not opened before `coppice setup`. */
+void peer_set_served(struct store *s, const char *peer_id);
+/* Why its last turn failed, in a word; NULL once another begins. */
+void peer_set_turn_failed(struct store *s, const char *peer_id, const char *reason);
 /* Its hooks call us: what waits for it is carried by them, at the latest. Whether this was the first time. */
 bool peer_set_hooked(struct store *s, const char *peer_id);
 void peer_seen(struct store *s, const char *peer_id);

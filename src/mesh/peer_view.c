@@ -1,14 +1,16 @@
 /* Peers as others see them: the JSON of surface.md, and the processes to watch; see peer.h. */
 #include <string.h>
 
+#include "base/alloc.h"
+
 #include "mesh/peer.h"
 
 #define COLUMNS                                                                                              \
 	"SELECT peer_id, name, circle, role, status, turn_state, backend, path, branch, description,"        \
 	" last_seen, pid, transport, live AND backend NOT IN ('script', 'surface') AND status = 'online' "   \
 	"AND hooked = 0 AND"                                                                                 \
-	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id), do_not_disturb FROM "    \
-	"peer "
+	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id), do_not_disturb,"         \
+	" served, turn_failed FROM peer "
 
 /* "busy" is an online peer within a turn, be it working or waiting for a permission. */
 static const char *shown_status(const char *status, const char *turn)
@@ -16,6 +18,20 @@ static const char *shown_status(const char *status, const char *turn)
 	bool busy = strcmp(status, "online") == 0 && turn &&
 		    (strcmp(turn, "working") == 0 || strcmp(turn, "awaiting_input") == 0);
 	return busy ? "busy" : status;
+}
+
+/* Which of it calls for a person. A session that nothing of ours was started with was opened before `coppice
+ * setup`; one that has our server only is told by its hooks once it has a turn. */
+static void set_note(json_t *json, const struct query *q, bool deaf)
+{
+	autofree char *failed =
+		query_null(q, 16) ? NULL : xasprintf("its last turn failed: %s", query_text(q, 16));
+	bool served = query_int(q, 15) != 0;
+	json_set_str(json, "note",
+		     failed   ? failed
+		     : !deaf  ? NULL
+		     : served ? "receives from its first turn on"
+			      : "restart to receive");
 }
 
 static json_t *row_to_json(const struct query *q)
@@ -31,10 +47,9 @@ static json_t *row_to_json(const struct query *q)
 	}
 	json_set_time(json, "last_seen", query_int(q, 10));
 	json_object_set_new(json, "pid", query_null(q, 11) ? json_null() : json_integer(query_int(q, 11)));
-	/* A session that nothing of ours was started with: it was opened before `coppice setup`. */
 	bool deaf = query_int(q, 13) != 0;
 	json_set_str(json, "transport", deaf ? NULL : query_text(q, 12));
-	json_set_str(json, "note", deaf ? "restart to receive" : NULL);
+	set_note(json, q, deaf);
 	json_object_set_new(json, "quiet", json_boolean(query_int(q, 14) != 0));
 	return json;
 }

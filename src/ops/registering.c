@@ -114,6 +114,8 @@ int registering_run(struct op_call *call, struct peer_ref *ret, struct error *er
 	process.hosted = json_bool(call->params, "hosted", false) &&
 			 session_is_one_of_many(call->store, process.inside, spec.backend);
 	code = peer_register(call->store, &process, &spec, ret, err);
+	if (!code)
+		peer_set_served(call->store, ret->peer_id);
 	if (!code && repo && branch)
 		branch_own(call->store, repo, branch, ret->peer_id);
 	return code;

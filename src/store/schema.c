@@ -220,4 +220,9 @@ static const char governor[] =
 	   marked */
 	"ALTER TABLE message ADD COLUMN quiet INTEGER NOT NULL DEFAULT 0;";
 
-const char *const schema_migrations[] = {initial, sessions, governor, NULL};
+static const char notes[] =
+	/* whether something of ours runs in its session, and why its last turn failed */
+	"ALTER TABLE peer ADD COLUMN served INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE peer ADD COLUMN turn_failed TEXT;";
+
+const char *const schema_migrations[] = {initial, sessions, governor, notes, NULL};
