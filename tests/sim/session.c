@@ -659,6 +659,11 @@ static bool peace_of(struct sim *m, struct session *s)
 			hook(m, s, AGENT_TURN_END, NULL, NULL);
 		return true;
 	}
+	if (s->mcp && json_array_size(s->handed)) { /* what its server has taken waits for no prompt */
+		usec_t rest = s->rest;
+		mcp_step(m, s);
+		return m->mono >= rest;
+	}
 	if (json_array_size(s->next) || s->typed || s->broken_off || (waits(m, s) && !may_be_woken(m, s)) ||
 	    waits_quietly(m, s)) {
 		prompt(m, s);
