@@ -608,14 +608,16 @@ static bool waits(struct sim *m, const struct session *s)
 		      "s", s->peer) != 0;
 }
 
-/* D10: what opens no turn comes along with its user's next prompt. */
+/* D10: what opens no turn comes along with its user's next prompt; a reply not before it has rested (A5). */
 static bool waits_quietly(struct sim *m, const struct session *s)
 {
 	return db_int(m->store, 0,
 		      "SELECT 1 FROM message JOIN peer ON peer_id = to_peer WHERE to_peer = ? AND dead_at IS "
 		      "NULL AND"
-		      " step = 'stored' AND (quiet = 1 OR (quiet = 2 AND do_not_disturb = 1)) LIMIT 1",
-		      "s", s->peer) != 0;
+		      " step = 'stored' AND (quiet = 1 OR (quiet = 2 AND do_not_disturb = 1)) AND at < ? "
+		      "LIMIT "
+		      "1",
+		      "si", s->peer, m->now - 2 * USEC_PER_SEC) != 0;
 }
 
 /* A line is typed once for what waits; after that, and where no terminal is known, its user's next prompt
