@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 enum {
 	TIMEOUT_SECONDS = 10,
@@ -59,25 +60,13 @@ static bool version_before(struct version a, struct version b)
 	return a.minor != b.minor ? a.minor < b.minor : a.patch < b.patch;
 }
 
-/* A word of /bin/sh that stands for exactly `text`. */
-static void add_quoted(struct strbuf *sb, const char *text)
-{
-	strbuf_addch(sb, '\'');
-	for (; *text; text++)
-		if (*text == '\'')
-			strbuf_addstr(sb, "'\\''");
-		else
-			strbuf_addch(sb, *text);
-	strbuf_addch(sb, '\'');
-}
-
 /* Claude Code hands the command to a shell. By `exec` the hook takes the shell's place: it starts faster, its
  * parent is the session, and the signal that ends it reaches it. */
 static json_t *hook_entry(const struct entry *e, const char *program)
 {
 	autostrbuf command = STRBUF_INIT(64 << 10);
 	strbuf_addstr(&command, "exec ");
-	add_quoted(&command, program);
+	text_quote(program, &command);
 	strbuf_addf(&command, " hook %s --backend claude-code", e->waits ? "wait" : e->event);
 	json_t *hook = json_pack("{s:s}", "type", "command");
 	json_set_str(hook, "command", strbuf_str(&command));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 
 enum {
 	TIMEOUT_SECONDS = 10,
@@ -45,13 +46,9 @@ static bool knows_all(const char *version)
 static char *command_line(const char *program, const char *event)
 {
 	autostrbuf line = STRBUF_INIT(8 << 10);
-	strbuf_addstr(&line, "exec '");
-	for (const char *p = program; *p; p++)
-		if (*p == '\'')
-			strbuf_addstr(&line, "'\\''");
-		else
-			strbuf_addch(&line, *p);
-	strbuf_addf(&line, "' hook %s --backend codex", event);
+	strbuf_addstr(&line, "exec ");
+	text_quote(program, &line);
+	strbuf_addf(&line, " hook %s --backend codex", event);
 	return strbuf_detach(&line);
 }
 

@@ -73,6 +73,19 @@ static void test_text(void **state)
 	assert_int_equal(text_distance("", "abc"), 3);
 }
 
+static void test_S2_a_quoted_word_means_itself_to_a_shell(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *word;
+	} all[] = {{"", "''"}, {"a b", "'a b'"}, {"$(x);`y`\n\\", "'$(x);`y`\n\\'"}, {"it's", "'it'\\''s'"}};
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		autostrbuf word = STRBUF_INIT(100);
+		text_quote(all[i].text, &word);
+		assert_string_equal(strbuf_str(&word), all[i].word);
+	}
+}
+
 static void test_json_is_strict(void **state)
 {
 	(void)state;
@@ -121,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_time_values),
 		cmocka_unit_test(test_branch_names),
 		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_S2_a_quoted_word_means_itself_to_a_shell),
 		cmocka_unit_test(test_json_is_strict),
 		cmocka_unit_test(test_error_table_and_json),
 		cmocka_unit_test(test_ids),

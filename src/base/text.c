@@ -59,6 +59,17 @@ void text_escape(const char *text, size_t len, bool keep_lines, struct strbuf *o
 	}
 }
 
+void text_quote(const char *text, struct strbuf *out)
+{
+	strbuf_addch(out, '\'');
+	for (; *text; text++)
+		if (*text == '\'')
+			strbuf_addstr(out, "'\\''");
+		else
+			strbuf_addch(out, *text);
+	strbuf_addch(out, '\'');
+}
+
 static bool name_char(char c)
 {
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||

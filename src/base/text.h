@@ -15,6 +15,9 @@ bool utf8_valid(const char *text, size_t len);
 /* Appends `text` with control bytes, ESC and DEL as \xHH, so that it cannot steer a terminal or
  * forge a log line; newline and tab are kept when `keep_lines`. Invalid UTF-8 is escaped too. */
 void text_escape(const char *text, size_t len, bool keep_lines, struct strbuf *out);
+/* Appends a word of /bin/sh that stands for exactly `text`: in single quotes, where nothing means anything.
+ */
+void text_quote(const char *text, struct strbuf *out);
 /* A circle's name: 1 to 64 of [A-Za-z0-9._-], not starting with '-' or '.'. It becomes a tmux
  * session's name, in which tmux would turn '.' and ':' into '_': '.' is therefore not allowed. */
 int circle_name_check(const char *name, struct error *err) _warn_unused_;

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/element.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "os/file.h"
 #include "os/gitenv.h"
@@ -174,13 +175,9 @@ static void tell_passed_on(struct command_run *run, const json_t *answer)
 
 static void add_export(struct strbuf *lines, const char *name, size_t len, const char *value)
 {
-	strbuf_addf(lines, "export %.*s='", (int)len, name);
-	for (const char *p = value; *p; p++)
-		if (*p == '\'')
-			strbuf_addstr(lines, "'\\''");
-		else
-			strbuf_addch(lines, *p);
-	strbuf_addstr(lines, "'\n");
+	strbuf_addf(lines, "export %.*s=", (int)len, name);
+	text_quote(value, lines);
+	strbuf_addch(lines, '\n');
 }
 
 /* The session's own commands shall have git guard what is others' (W9), where its runtime lets a hook say

@@ -66,13 +66,7 @@ char *out_word(const char *text)
 	if (*text && strspn(text, safe) == strlen(text))
 		return xstrdup(text);
 	autostrbuf word = STRBUF_INIT(4 * strlen(text) + 2);
-	strbuf_addch(&word, '\'');
-	for (const char *p = text; *p; p++)
-		if (*p == '\'')
-			strbuf_addstr(&word, "'\\''");
-		else
-			strbuf_addch(&word, *p);
-	strbuf_addch(&word, '\'');
+	text_quote(text, &word);
 	return strbuf_detach(&word);
 }
 

@@ -114,14 +114,20 @@ static void on_tool_end(struct core *core, const struct peer_ref *peer, const st
 	add_pulled(core, peer, DELIVER_IN_TURN, context);
 }
 
+/* A turn is over: what is to be made of what was handed over into it, and was not seen to be read. */
+static void settle_turn(struct core *core, const struct peer_ref *peer, const char *reason)
+{
+	deliver_settle(core->store, peer->peer_id, reason);
+	deliver_doubt(core->store, peer->peer_id);
+}
+
 /* The turn's end. What waits is read in the same turn; else each open ask, and a job that nobody has ended,
  * is recalled, once in a turn so that it ends (A3, J4). */
 static void on_turn_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
 			struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)context;
-	deliver_settle(core->store, peer->peer_id, turn_over);
-	deliver_doubt(core->store, peer->peer_id);
+	settle_turn(core, peer, turn_over);
 	add_pulled(core, peer, DELIVER_TURN_ENDS, carry_on);
 	if (carry_on->len || e->continued)
 		return;
@@ -139,8 +145,7 @@ static void on_turn_failed(struct core *core, const struct peer_ref *peer, const
 	json_set_str(data, "reason", e->source);
 	event_emit(core->store, "peer.turn_failed", peer->peer_id, NULL, data);
 	peer_set_turn_failed(core->store, peer->peer_id, e->source ? e->source : "unknown");
-	deliver_settle(core->store, peer->peer_id, "the turn failed, and it was not seen to be read");
-	deliver_doubt(core->store, peer->peer_id);
+	settle_turn(core, peer, "the turn failed, and it was not seen to be read");
 }
 
 static void on_session_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,

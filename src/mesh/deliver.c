@@ -316,7 +316,7 @@ void deliver_settle(struct store *s, const char *peer_id, const char *reason)
 static void settle_but_first(struct store *s, const char *peer_id, const struct under_way *m,
 			     const char *reason)
 {
-	if (strcmp(m->by->name, "launch") != 0)
+	if (!(m->by->flags & TRANSPORT_STARTS))
 		settle(s, peer_id, m, reason);
 }
 

@@ -17,7 +17,7 @@ const struct transport_kind transport_kinds[] = {
 	{"codex-link", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
 	{"claude-rewake", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
 	{"codex-queue", TRANSPORT_PUSHES | TRANSPORT_REPORTS},
-	{"launch", TRANSPORT_PUSHES},
+	{"launch", TRANSPORT_PUSHES | TRANSPORT_STARTS},
 	{"hook", TRANSPORT_PULLS | TRANSPORT_REPORTS},
 	{"terminal", TRANSPORT_PUSHES},
 	{"inbox", TRANSPORT_PULLS},

@@ -20,6 +20,7 @@ enum transport_flags {
 	TRANSPORT_PUSHES = 1 << 0,  /* hands over on its own account: what it has under way is its own (D4) */
 	TRANSPORT_PULLS = 1 << 1,   /* the recipient fetches: what it took and did not confirm may be fetched
 				       again */
+	TRANSPORT_STARTS = 1 << 3,  /* stands in the command line: under way until the session has begun */
 	TRANSPORT_REPORTS = 1 << 2, /* whoever hands over tells what became of it (delivery_report) */
 };
 

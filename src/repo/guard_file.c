@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/strbuf.h"
+#include "base/text.h"
 #include "os/file.h"
 
 enum { VERSION = 1, DISPATCH_MAX = 16 << 10, SHEBANG_MAX = 127 };
@@ -198,13 +199,9 @@ static void dispatch_text(const char *program, struct strbuf *out)
 		strbuf_addf(out, "#!%s guard\n", program);
 		return;
 	}
-	strbuf_addstr(out, "#!/bin/sh\nexec '");
-	for (const char *p = program; *p; p++)
-		if (*p == '\'')
-			strbuf_addstr(out, "'\\''");
-		else
-			strbuf_addch(out, *p);
-	strbuf_addstr(out, "' guard \"$0\" \"$@\"\n");
+	strbuf_addstr(out, "#!/bin/sh\nexec ");
+	text_quote(program, out);
+	strbuf_addstr(out, " guard \"$0\" \"$@\"\n");
 }
 
 static bool file_is(const char *path, const struct strbuf *wanted)
