@@ -290,7 +290,8 @@ class Lab:
         self.write(f"{self.home}/.gitconfig", "[user]\n\tname = Test User\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n")
         # Codex gives its commands to a login shell, which sets PATH anew.
         self.write(f"{self.home}/.profile", f"PATH={self.env['PATH']}\n")
-        self.write(f"{self.top}/tmux.conf", "set -g remain-on-exit on\n")
+        # The server stays when its last session has gone: a session that is made at that very moment would be lost with it.
+        self.write(f"{self.top}/tmux.conf", "set -g remain-on-exit on\nset -s exit-empty off\n")
         self.project = f"{self.top}/project"
         self.model = ModelServer(self)
 
