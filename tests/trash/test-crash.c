@@ -423,6 +423,7 @@ static void test_W11_locks_of_a_killed_git_are_cleared(void **state)
 	}
 	fixture_write("repo/.git/refs/heads/feat.lock", "");
 	fixture_write("repo/.git/packed-refs.lock", "");
+	fixture_write("repo/.git/packed-refs.new", "# pack-refs with: peeled fully-peeled sorted\n");
 	fixture_write("repo/.git/config.lock", "");
 	finish_removal();
 }
