@@ -25,13 +25,14 @@ int land_file_copy(const char *from, const char *to, struct error *err)
 	autoclose int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out < 0 || fchmod(out, st.st_mode & 0777) < 0)
 		return error_errno(err, errno, "cannot write %s", to);
-	for (;;) {
-		ssize_t n = sendfile(out, in, NULL, CHUNK);
-		if (n == 0)
-			return 0;
+	ssize_t n;
+	while ((n = sendfile(out, in, NULL, CHUNK)) != 0)
 		if (n < 0 && errno != EINTR)
 			return error_errno(err, errno, "cannot write %s", to);
-	}
+	const struct timespec times[] = {st.st_atim, st.st_mtim};
+	if (futimens(out, times) < 0)
+		return error_errno(err, errno, "cannot set the time of %s", to);
+	return 0;
 }
 
 void land_file_discard(const char *path)

@@ -2,7 +2,9 @@
  * Kills are in test-land_kill.c. */
 #include "repo/test-land.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "repo/land_move.h"
 
@@ -497,6 +499,32 @@ static void test_W3_linked_checkout_brings_no_filters(void **state)
 	assert_false(fx_exists(second, "out"));
 }
 
+/* Git's times may be whole seconds: that a file was changed, to the same length, in the second in which the
+ * index was written, shows by the index's own time alone. */
+static void test_L3_a_local_change_in_the_second_of_a_commit_is_kept(void **state)
+{
+	const struct fixture *fx = *state;
+	struct stat before, after;
+	autofree char *file = path_join(fx->repo, "swift"), *feat = NULL;
+	fx_write(fx->repo, "swift", "first\n");
+	land_as(fx->repo, LAND_USER, LAND_EMAIL, "swift");
+	feat = land_branch(fx, "feat", "main");
+	fx_write(feat, "swift", "other\n");
+	land_as(feat, LAND_USER, LAND_EMAIL, "other");
+	autofree char *built = land_commit_of(fx, "feat");
+	do {
+		fx_write(fx->repo, "swift", "first\n");
+		fx_git(fx->repo, "add", "swift");
+		assert_int_equal(stat(file, &before), 0);
+		fx_write(fx->repo, "swift", "local\n");
+		assert_int_equal(stat(file, &after), 0);
+	} while (before.st_ctim.tv_sec != after.st_ctim.tv_sec);
+	const struct timespec next = {.tv_sec = after.st_ctim.tv_sec + 1};
+	(void)clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &next, NULL); /* the next second is the case */
+	assert_line("swift:modified", refusal_of(fx, move_args(fx, built), "local_changes"));
+	assert_line("local\n", fx_read(fx->repo, "swift"));
+}
+
 static void test_no_hook_of_the_repository_runs(void **state)
 {
 	const struct fixture *fx = *state;
@@ -532,6 +560,7 @@ int main(void)
 		land_test(test_failing_filter_is_told_and_harms_no_other_file),
 		land_test(test_submodules_move_as_entries),
 		land_test(test_W3_linked_checkout_brings_no_filters),
+		land_test(test_L3_a_local_change_in_the_second_of_a_commit_is_kept),
 		land_test(test_no_hook_of_the_repository_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
