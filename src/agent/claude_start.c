@@ -9,9 +9,11 @@
  * there. */
 #include "agent/claude.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "os/file.h"
 
 static void add(json_t *argv, const char *arg)
 {
@@ -80,6 +82,41 @@ static int add_profile(const struct agent_start *start, struct agent_command *co
 	return 0;
 }
 
+/* Its own folder, but for what makes other sessions run things. The file of its state lies beside that,
+ * unless both are elsewhere. */
+static json_t *places(const struct agent_start *start)
+{
+	static const char *const settings[] = {
+		"settings.json", "settings.local.json", "CLAUDE.md", "hooks", "commands", "agents", "skills"};
+	const char *own = json_str(json_object_get(start->profile, "env"), "CLAUDE_CONFIG_DIR");
+	const char *dir = own ? own : getenv("CLAUDE_CONFIG_DIR"), *user = getenv("HOME");
+	bool elsewhere = dir && dir[0] == '/';
+	autofree char *home = elsewhere		       ? xstrdup(dir)
+			      : user && user[0] == '/' ? path_join(user, ".claude")
+						       : NULL;
+	autofree char *state = home && !elsewhere ? path_join(user, ".claude.json") : NULL;
+	json_t *write = json_array(), *protect = json_array();
+	if (home)
+		add(write, home);
+	if (state)
+		add(write, state);
+	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
+		autofree char *path = path_join(home, settings[i]);
+		add(protect, path);
+	}
+	return json_pack("{s:o, s:o}", "write", write, "protect", protect);
+}
+
+/* IS_SANDBOX lets root use the mode without questions, which it is refused otherwise. */
+static void add_confinement(const struct agent_start *start, struct agent_command *command)
+{
+	if (!command->env)
+		command->env = json_object();
+	json_set_str(command->env, "IS_SANDBOX", "1");
+	json_set_str(command->env, "CLAUDE_CODE_TMPDIR", start->tmp);
+	command->places = places(start);
+}
+
 /* After "--" nothing is an option. But a single word could still be a subcommand ("update", "purge"): a blank
  * before it makes it a prompt, which the session trims. */
 static int add_prompt(const struct agent_start *start, struct agent_command *command, struct error *err)
@@ -104,6 +141,8 @@ int claude_start(const struct agent_start *start, struct agent_command *ret, str
 	if (!start->settled)
 		add_settings(start, &command);
 	int code = add_profile(start, &command, err);
+	if (code == 0 && start->confined)
+		add_confinement(start, &command);
 	if (code == 0)
 		code = add_prompt(start, &command, err);
 	if (code) {

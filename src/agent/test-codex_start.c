@@ -56,7 +56,7 @@ static void assert_argv(const json_t *argv, const char *want)
 {
 	autofree char *got = json_text(argv);
 	autostrbuf socket = STRBUF_INIT(4096), expected = STRBUF_INIT(16384);
-	strbuf_addf(&socket, "unix://%s/coppice/spawn-1.codex", folder);
+	strbuf_addf(&socket, "unix://%s/coppice-agents/spawn-1/codex", folder);
 	for (const char *p = want; *p; p++)
 		if (*p == '@')
 			strbuf_addstr(&expected, strbuf_str(&socket));
@@ -103,7 +103,7 @@ static void test_a_server_and_a_view(void **state)
 	start(&s, &c);
 	assert_argv(server_argv(&c), "[\"codex\",\"app-server\",\"--listen\",\"@\"]");
 	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\",\"--\",\"--help me\"]");
-	autofree char *socket = xasprintf("%s/coppice/spawn-1.codex", folder);
+	autofree char *socket = xasprintf("%s/coppice-agents/spawn-1/codex", folder);
 	assert_string_equal(json_str(c.server, "socket"), socket);
 	assert_null(c.env);
 	assert_null(c.files);

@@ -50,6 +50,7 @@ static void sandbox_release(struct sandbox *box)
 {
 	place_list_release(&box->write);
 	place_list_release(&box->protect);
+	place_list_release(&box->hide);
 	place_list_release(&box->keep);
 	free(box->tmp);
 }
@@ -136,6 +137,8 @@ static int read_spec(const json_t *spec, struct sandbox *box, struct error *err)
 	if (!code)
 		code = read_places(spec, "protect", &box->protect, err);
 	if (!code)
+		code = read_places(spec, "hide", &box->hide, err);
+	if (!code)
 		code = read_places(spec, "keep", &box->keep, err);
 	if (!code)
 		code = read_places(spec, "write", &box->write, err);
@@ -187,7 +190,9 @@ static int drop_privileges(struct error *err)
 
 static int confine(const struct sandbox *box, struct error *err)
 {
-	int code = sandbox_mount(box, err);
+	int code = sandbox_landlock_check(err); /* before anything is done, for what then fails is told */
+	if (!code)
+		code = sandbox_mount(box, err);
 	if (!code)
 		code = sandbox_landlock(box, err);
 	return code ? code : drop_privileges(err);

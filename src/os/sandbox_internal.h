@@ -15,7 +15,7 @@ struct place_list {
 struct sandbox {
 	struct place_list write;   /* of `extra` too; none lies within another */
 	struct place_list protect; /* what is there of it */
-	struct place_list keep;
+	struct place_list hide, keep;
 	char *tmp;     /* resolved; or NULL */
 	bool over_tmp; /* it stands for /tmp, too */
 };
@@ -28,6 +28,8 @@ bool place_covers(const struct place_list *list, const char *path);
 
 /* The mount namespace: read-only but for what may be written, foreign sockets hidden. */
 int sandbox_mount(const struct sandbox *box, struct error *err) _warn_unused_;
+/* ERR_UNSUPPORTED where the kernel has no Landlock. */
+int sandbox_landlock_check(struct error *err) _warn_unused_;
 /* Landlock, and no new privileges. */
 int sandbox_landlock(const struct sandbox *box, struct error *err) _warn_unused_;
 

@@ -79,14 +79,18 @@ static int allow_devices(int ruleset, __u64 handled, struct error *err)
 	return code;
 }
 
+int sandbox_landlock_check(struct error *err)
+{
+	if (kernel_landlock_abi() >= 1)
+		return 0;
+	return error_hint(
+		err, error_set(err, ERR_UNSUPPORTED, "the kernel has no Landlock, which the sandbox needs"),
+		"run Linux 5.13 or newer with landlock among its LSMs (lsm=landlock,…)");
+}
+
 int sandbox_landlock(const struct sandbox *box, struct error *err)
 {
 	int abi = kernel_landlock_abi();
-	if (abi < 1)
-		return error_hint(err,
-				  error_set(err, ERR_UNSUPPORTED,
-					    "the kernel has no Landlock, which the sandbox needs"),
-				  "run Linux 5.13 or newer with landlock among its LSMs (lsm=landlock,…)");
 	struct ruleset_attr attr = {.handled_access_fs = rights(abi)};
 	attr.scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL : 0;
 	autoclose int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);

@@ -254,6 +254,8 @@ static int hide_known(struct hider *h, struct error *err)
 		code = hide(h, servers, err);
 	for (size_t i = 0; !code && i < ARRAY_SIZE(places); i++)
 		code = hide(h, places[i], err);
+	for (size_t i = 0; !code && i < h->box->hide.n; i++)
+		code = hide(h, h->box->hide.at[i], err);
 	return code;
 }
 

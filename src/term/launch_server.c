@@ -19,6 +19,7 @@
 #include "base/timeval.h"
 #include "os/env.h"
 #include "os/file.h"
+#include "os/sandbox.h"
 #include "os/socket.h"
 #include "os/spawn.h"
 
@@ -106,12 +107,18 @@ _noreturn_ static void become_server(const struct launch_server *s, pid_t parent
 				     int output)
 {
 	(void)setpgid(0, 0); /* the guard does so too; whoever comes first */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(NOT_STARTED);
 	(void)dup2(output, STDOUT_FILENO);
 	(void)dup2(output, STDERR_FILENO);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	autoerror err = {0};
+	if (s->confine && sandbox_enter(s->confine, &err)) {
+		(void)dprintf(STDERR_FILENO, "%s%s%s\n", err.message, err.hint ? ": " : "",
+			      err.hint ? err.hint : "");
+		_exit(NOT_STARTED);
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the sandbox, whose other credentials would undo it */
+	if (getppid() != parent)
+		_exit(NOT_STARTED);
 	if (chdir(s->cwd) == 0) {
 		union {
 			const char **in;
