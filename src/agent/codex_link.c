@@ -243,7 +243,7 @@ static int check_listener(int fd, pid_t pid, const char *socket, struct error *e
 static int connect_to(const char *socket, int *ret_fd, struct error *err)
 {
 	autofree char *real = NULL;
-	int code = path_resolve(socket, &real, err);
+	int code = socket_resolve(socket, &real, err);
 	return code ? code : socket_connect(real, CONNECT_LIMIT, ret_fd, err);
 }
 

@@ -86,7 +86,11 @@ static json_t *places(const struct agent_start *start, const char *sockets)
 		autofree char *path = path_join(home, settings[i]);
 		add(protect, path);
 	}
-	return json_pack("{s:o, s:o, s:[s]}", "write", write, "protect", protect, "keep", sockets);
+	/* Whatever it is told to listen at, the socket itself is made here, beside those of all other
+	 * sessions. */
+	autofree char *common = xasprintf("/tmp/codex-daemon-%u", (unsigned)geteuid());
+	return json_pack("{s:o, s:o, s:[s], s:{s:s}}", "write", write, "protect", protect, "keep", sockets,
+			 "over", common, sockets);
 }
 
 /* It, parsed; NULL where there is none. What cannot be read now cannot be read by Codex either, which says

@@ -153,7 +153,13 @@ void confine_add(json_t *spec, const json_t *places)
 		const json_t *in;
 		json_t *out;
 	} object = {places}; /* iterating changes nothing */
-	json_object_foreach(object.out, key, paths) json_array_extend(list_of(spec, key), paths);
+	json_object_foreach(object.out, key, paths)
+	{
+		if (json_is_array(paths))
+			json_array_extend(list_of(spec, key), paths);
+		else
+			json_object_set(spec, key, paths);
+	}
 }
 
 /* --- what it may write --- */

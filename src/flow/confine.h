@@ -10,7 +10,7 @@
  * ERR_UNSUPPORTED where the kernel cannot. */
 int confine_make(struct core *core, const struct spawn_order *order, const char *spawn_id, json_t **ret,
 		 struct error *err) _warn_unused_;
-/* Adds what the backend needs: lists of the same names; NULL adds nothing. */
+/* Adds what the backend needs: lists of the same names, and what lies over what; NULL adds nothing. */
 void confine_add(json_t *spec, const json_t *places);
 /* What a confined peer may write, a JSON array; NULL when it is free. A new reference. */
 json_t *confine_writable(struct store *s, const char *peer_id);

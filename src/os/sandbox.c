@@ -52,13 +52,16 @@ static void sandbox_release(struct sandbox *box)
 	place_list_release(&box->protect);
 	place_list_release(&box->hide);
 	place_list_release(&box->keep);
+	place_list_release(&box->over);
+	place_list_release(&box->instead);
 	free(box->tmp);
 }
 
 /* --- the spec --- */
 
-/* The places of one list that are there. */
-static int read_places(const json_t *spec, const char *key, struct place_list *ret, struct error *err)
+/* The places of one list; what is not there is left out, unless `all` are wanted. */
+static int read_places(const json_t *spec, const char *key, bool all, struct place_list *ret,
+		       struct error *err)
 {
 	size_t i;
 	const json_t *item;
@@ -71,10 +74,11 @@ static int read_places(const json_t *spec, const char *key, struct place_list *r
 		char *real = NULL;
 		if (!path || path[0] != '/')
 			return error_set(err, ERR_INVALID, "a place of the sandbox is no absolute path");
-		if (path_resolve(path, &real, NULL) == 0 && access(real, F_OK) == 0)
-			place_add(ret, real);
-		else
-			free(real);
+		if (path_resolve(path, &real, NULL) == 0 && (all || access(real, F_OK) == 0))
+			place_add(ret, TAKE_PTR(real));
+		else if (!real && all)
+			place_add(ret, xstrdup(path));
+		free(real);
 	}
 	return 0;
 }
@@ -130,20 +134,44 @@ static int make_tmp(const json_t *spec, struct sandbox *box, struct error *err)
 	return 0;
 }
 
+static int read_over(const json_t *spec, struct sandbox *box, struct error *err)
+{
+	union {
+		const json_t *in;
+		json_t *out;
+	} over = {json_object_get(spec, "over")}; /* iterating changes nothing */
+	const char *path;
+	json_t *folder;
+	json_object_foreach(over.out, path, folder)
+	{
+		char *real = NULL, *own = NULL;
+		if ((mkdir(path, 0700) < 0 && errno != EEXIST) || path_resolve(path, &real, NULL) ||
+		    !json_is_string(folder) || path_resolve(json_string_value(folder), &own, NULL)) {
+			free(real);
+			return error_set(err, ERR_SYSTEM, "the sandbox cannot put a folder over %s", path);
+		}
+		place_add(&box->over, real);
+		place_add(&box->instead, own);
+	}
+	return 0;
+}
+
 static int read_spec(const json_t *spec, struct sandbox *box, struct error *err)
 {
 	struct place_list extra = {0};
 	int code = make_tmp(spec, box, err);
 	if (!code)
-		code = read_places(spec, "protect", &box->protect, err);
+		code = read_places(spec, "protect", true, &box->protect, err);
 	if (!code)
-		code = read_places(spec, "hide", &box->hide, err);
+		code = read_places(spec, "hide", false, &box->hide, err);
 	if (!code)
-		code = read_places(spec, "keep", &box->keep, err);
+		code = read_over(spec, box, err);
 	if (!code)
-		code = read_places(spec, "write", &box->write, err);
+		code = read_places(spec, "keep", false, &box->keep, err);
 	if (!code)
-		code = read_places(spec, "extra", &extra, err);
+		code = read_places(spec, "write", false, &box->write, err);
+	if (!code)
+		code = read_places(spec, "extra", false, &extra, err);
 	if (!code)
 		code = check_extra(box, &extra, err);
 	for (size_t i = 0; !code && i < extra.n; i++)

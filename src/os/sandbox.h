@@ -14,8 +14,9 @@
  *	hide	folders that are seen empty, besides those in which others' sockets are known to be
  *	keep	folders that stay to be seen within one that is hidden, with their sockets: the daemon's
  * and
- *	tmp	its own temporary folder, made when it is missing. It stands for /tmp, too, where nothing
- *		that is named here, nor the home folder or the program, lies in /tmp */
+ *	over	{PATH: FOLDER}: at that path it sees this folder of its own, which `write` names; the path is
+ *made when it is missing tmp	its own temporary folder, made when it is missing. It stands for /tmp, too,
+ *where nothing that is named here, nor the home folder or the program, lies in /tmp */
 #ifndef OS_SANDBOX_H
 #define OS_SANDBOX_H
 

@@ -14,10 +14,11 @@ struct place_list {
 
 struct sandbox {
 	struct place_list write;   /* of `extra` too; none lies within another */
-	struct place_list protect; /* what is there of it */
+	struct place_list protect; /* also what is not there yet */
 	struct place_list hide, keep;
-	char *tmp;     /* resolved; or NULL */
-	bool over_tmp; /* it stands for /tmp, too */
+	struct place_list over, instead; /* at the path over.at[i] it sees instead.at[i] */
+	char *tmp;			 /* resolved; or NULL */
+	bool over_tmp;			 /* it stands for /tmp, too */
 };
 
 /* Takes `path` over. */

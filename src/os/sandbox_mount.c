@@ -114,7 +114,7 @@ static int close_protected(const struct sandbox *box, struct error *err)
 {
 	for (size_t i = 0; i < box->protect.n; i++) {
 		const char *path = box->protect.at[i];
-		if (!place_covers(&box->write, path))
+		if (!place_covers(&box->write, path) || access(path, F_OK) < 0)
 			continue;
 		if (bind_over(path, path) < 0 ||
 		    change(path, WHOLE_TREE, (struct mount_change){.attr_set = ATTR_RDONLY}) < 0)
@@ -189,8 +189,8 @@ static int hide_folder(struct hider *h, const char *folder, const char *instead,
 static int hide_socket(const struct hider *h, const char *path, struct error *err)
 {
 	struct stat st;
-	if (place_covers(&h->hidden, path) || place_covers(&h->box->keep, path) || stat(path, &st) < 0 ||
-	    !S_ISSOCK(st.st_mode))
+	if (place_covers(&h->hidden, path) || place_covers(&h->box->keep, path) ||
+	    place_covers(&h->box->over, path) || stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return 0;
 	if (bind_over("/dev/null", path) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "the sandbox cannot hide %s", path);
@@ -284,6 +284,17 @@ static int hide_others(const struct hider *h, struct error *err)
 	return code;
 }
 
+/* In a /tmp of its own the path is not there any more. */
+static int put_over(const struct sandbox *box, struct error *err)
+{
+	for (size_t i = 0; i < box->over.n; i++)
+		if ((mkdir(box->over.at[i], 0700) < 0 && errno != EEXIST && errno != EROFS) ||
+		    bind_over(box->instead.at[i], box->over.at[i]) < 0)
+			return error_errno(err, errno, "the sandbox cannot put a folder over %s",
+					   box->over.at[i]);
+	return 0;
+}
+
 static int hide_all(const struct sandbox *box, struct error *err)
 {
 	struct hider h = {.box = box};
@@ -294,6 +305,8 @@ static int hide_all(const struct sandbox *box, struct error *err)
 	int code = 0;
 	if (box->over_tmp && !needs(&h, "/tmp"))
 		code = hide_folder(&h, "/tmp", box->tmp, err);
+	if (!code)
+		code = put_over(box, err);
 	if (!code)
 		code = hide_of_environment(&h, err);
 	if (!code)

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "os/env.h"
+#include "os/file.h"
 
 static int connect_error(int errnum, const char *path, struct error *err)
 {
@@ -65,4 +69,26 @@ int socket_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, struct error *err)
 	if (ret_uid)
 		*ret_uid = cred.uid;
 	return 0;
+}
+
+int socket_resolve(const char *path, char **ret, struct error *err)
+{
+	char target[PATH_MAX];
+	struct stat st;
+	int code = path_resolve(path, ret, NULL);
+	if (code == 0 && lstat(*ret, &st) == 0)
+		return 0;
+	if (code == 0) {
+		free(*ret);
+		*ret = NULL;
+	}
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		autofree char *folder = path_folder(path);
+		autofree char *beside = path_join(folder, path_base(target));
+		if (path_resolve(beside, ret, NULL) == 0)
+			return 0;
+	}
+	return error_set(err, ERR_NOT_FOUND, "nobody listens at %s", path);
 }

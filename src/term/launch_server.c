@@ -295,7 +295,7 @@ static int listens(const struct launch_server *s)
 	if (lstat(s->socket, &st) < 0)
 		return -1;
 	/* A symlink, perhaps: to a path that is longer than a socket's own may be, or not there yet. */
-	return path_resolve(s->socket, &real, NULL) == 0 &&
+	return socket_resolve(s->socket, &real, NULL) == 0 &&
 	       socket_connect(real, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
 }
 

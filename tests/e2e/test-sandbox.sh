@@ -50,7 +50,7 @@ works() {
 # kept COMMAND…: it fails there for want of the right to write.
 kept() {
 	! inside "$@" || fail "not refused: $*"
-	grep -qE 'Read-only file system|Permission denied|Operation not permitted|Device or resource busy|could not lock config' "$T/box/err" ||
+	grep -qE 'Read-only file system|[Pp]ermission denied|Operation not permitted|Device or resource busy|Invalid cross-device link|must be superuser|could not lock config' "$T/box/err" ||
 		fail "it fails for another reason: $* ($(cat "$T/box/out" "$T/box/err"))"
 }
 
@@ -67,7 +67,7 @@ test_S5_git_works_in_it() {
 	works sh -c 'echo b >>a && git stash -q && test "$(cat a)" = a && git stash pop -q && git checkout -q a'
 	git commit -q --allow-empty -m "main goes on"
 	works git rebase -q main
-	works sh -c 'git commit -q --allow-empty -m two && git reset -q --hard HEAD~1 && git log --oneline && git status --porcelain'
+	works sh -c 'test -z "$(git status --porcelain)" && git commit -q --allow-empty -m two && git reset -q --hard HEAD~1 && git log --oneline && git status --porcelain'
 	works sh -c 'test "$(git config gc.auto)$(git config maintenance.auto)" = 0false'
 	works sh -c 'echo x >"$TMPDIR/x" && mktemp && git tag a-tag && git switch -q -c feat/a2 && git switch -q feat/a'
 	same "$(git status --porcelain)" ""
@@ -152,10 +152,10 @@ test_W9_the_guard_holds_in_it() {
 	coppice new feat/b >/dev/null
 	coppice spawn "$(coppice path feat/b)" --backend script -- sleep 600 >/dev/null
 	confined feat/a
-	! inside git update-ref refs/heads/feat/b HEAD^0 || fail "not refused"
+	works git commit -q --allow-empty -m mine
+	! inside git update-ref refs/heads/feat/b HEAD || fail "not refused"
 	! inside git branch -D feat/b || fail "not refused"
 	grep -q "^coppice: refs/heads/feat/b" "$T/box/err" || grep -q "checked out" "$T/box/err" || fail "$(cat "$T/box/err")"
-	works git commit -q --allow-empty -m mine
 }
 
 test_S5_a_denial_names_the_path_and_the_key() {
