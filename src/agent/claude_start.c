@@ -94,12 +94,9 @@ static json_t *places(const struct agent_start *start)
 	autofree char *home = elsewhere		       ? xstrdup(dir)
 			      : user && user[0] == '/' ? path_join(user, ".claude")
 						       : NULL;
-	autofree char *state = home && !elsewhere ? path_join(user, ".claude.json") : NULL;
 	json_t *write = json_array(), *protect = json_array();
 	if (home)
 		add(write, home);
-	if (state)
-		add(write, state);
 	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
 		autofree char *path = path_join(home, settings[i]);
 		add(protect, path);

@@ -289,14 +289,12 @@ bool launch_server_ended(struct launch_server *s, struct error *err)
 /* Whether somebody listens: yes 1, not yet 0, nothing is there -1. */
 static int listens(const struct launch_server *s)
 {
-	autofree char *real = NULL;
 	autoclose int fd = -1;
 	struct stat st;
 	if (lstat(s->socket, &st) < 0)
 		return -1;
 	/* A symlink, perhaps: to a path that is longer than a socket's own may be, or not there yet. */
-	return socket_resolve(s->socket, &real, NULL) == 0 &&
-	       socket_connect(real, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
+	return socket_connect_linked(s->socket, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
 }
 
 static int open_watch(const struct launch_server *s, int *ret_fd, struct error *err)
