@@ -19,7 +19,7 @@
 #define PEER_SHAPE                                                                                           \
 	"{\"peer_id\",\"name\",\"circle\",\"role\",\"status\",\"turn_state\",\"backend\",\"path\","          \
 	"\"branch\","                                                                                        \
-	"\"description\",\"last_seen\",\"pid\",\"transport\",\"quiet\"}"
+	"\"description\",\"last_seen\",\"pid\",\"transport\",\"quiet\",\"sandbox\"}"
 
 static int handle_list(struct op_call *call, json_t **ret, struct error *err)
 {
@@ -48,7 +48,7 @@ static int find(struct op_call *call, const char *param, struct peer_ref *ret, s
 	return route_find(call->store, call->caller, op_text(call, param), op_text(call, "circle"), ret, err);
 }
 
-/* One peer in full: what a confined one may write, too. */
+/* One peer in full: a confined one with "writable", the places that it may write. */
 static json_t *peer_in_full(struct store *s, const char *peer_id)
 {
 	json_t *peer = peer_to_json(s, peer_id);
