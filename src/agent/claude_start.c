@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "os/file.h"
@@ -101,15 +102,22 @@ static json_t *places(const struct agent_start *start)
 		autofree char *path = path_join(home, settings[i]);
 		add(protect, path);
 	}
-	return json_pack("{s:o, s:o}", "write", write, "protect", protect);
+	/* Its inbox is in one of these, whatever TMPDIR says, beside those of all other sessions. */
+	autofree char *sockets = xasprintf("/tmp/cc-socks-%u", (unsigned)geteuid());
+	return json_pack("{s:o, s:o, s:{s:s, s:s}}", "write", write, "protect", protect, "over",
+			 "/tmp/cc-socks", start->tmp, sockets, start->tmp);
 }
 
-/* IS_SANDBOX lets root use the mode without questions, which it is refused otherwise. */
+/* IS_SANDBOX lets root use the mode without questions, which it is refused otherwise. What the session cannot
+ * write down it asks again each time, in the prompt's place: whether it shall draw in another way is settled
+ * here. */
 static void add_confinement(const struct agent_start *start, struct agent_command *command)
 {
 	if (!command->env)
 		command->env = json_object();
 	json_set_str(command->env, "IS_SANDBOX", "1");
+	if (!json_object_get(command->env, "CLAUDE_CODE_NO_FLICKER"))
+		json_set_str(command->env, "CLAUDE_CODE_NO_FLICKER", "0");
 	json_set_str(command->env, "CLAUDE_CODE_TMPDIR", start->tmp);
 	command->places = places(start);
 }

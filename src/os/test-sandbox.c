@@ -295,7 +295,7 @@ static int connect_all(void)
 	if (kernel_landlock_abi() >= 6)
 		MUST(!connects(abstract_name, sizeof(abstract_name)));
 	autoclose int own = listen_at(fresh, strlen(fresh) + 1);
-	MUST(connects(fresh, strlen(fresh) + 1));
+	MUST(own >= 0 && connects(fresh, strlen(fresh) + 1));
 	return 0;
 }
 

@@ -22,7 +22,7 @@ def boxed(lab, backend):
     lab.coppice("stop")
 
 
-def tried(lab, backend, api):
+def tried(lab, backend, api, way):
     """It registers, gets its prompt, commits, is kept from writing elsewhere, and answers an ask."""
     boxed(lab, backend)
     lab.model.on("try it", shell(TRY.format(project=lab.project, other=lab.b)), say("I tried."), api=api)
@@ -37,17 +37,18 @@ def tried(lab, backend, api):
         check(not os.path.exists(f"{folder}/stolen"), f"it wrote in {folder}")
     peer = lab.json("show", "feat/c")
     same(peer["sandbox"], "worktree")
+    same(peer["transport"], way, "its own way in")
     lab.idle("feat/c")
     answer = lab.json("ask", "feat/c", "are you well", "--wait=50")
     same(answer["reply"], "very well")
 
 
 def test_S5_a_confined_claude_works_and_writes_nothing_else(lab):
-    tried(lab, "claude-code", "messages")
+    tried(lab, "claude-code", "messages", "claude-inbox")
 
 
 def test_S5_a_confined_codex_works_and_writes_nothing_else(lab):
-    tried(lab, "codex", "responses")
+    tried(lab, "codex", "responses", "codex-link")
 
 
 run()
