@@ -65,7 +65,7 @@ static bool wanted(struct core *core, const struct spawn_order *order)
 /* Its worktree and git's own folder of it, and of the repository what a commit writes. */
 static int add_worktree(struct store *s, const char *path, json_t *spec, struct error *err)
 {
-	static const char *const shared[] = {"objects", "refs", "logs", "lfs"};
+	static const char *const shared[] = {"objects", "refs", "lfs"};
 	static const char *const ways[] = {"gitdir", "commondir"};
 	autoquery q = db_query(s,
 			       "SELECT git_dir, common_dir FROM worktree JOIN repo ON repo.repo_id ="
@@ -81,6 +81,7 @@ static int add_worktree(struct store *s, const char *path, json_t *spec, struct 
 	add(spec, "write", git_dir);
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
 		add_below(spec, "write", common_dir, shared[i]);
+	add_below(spec, "make", common_dir, "logs"); /* git makes it with the first commit in a worktree */
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		add_below(spec, "protect", git_dir, ways[i]);
 	return 0;
@@ -177,6 +178,7 @@ json_t *confine_writable(struct store *s, const char *peer_id)
 		return NULL;
 	json_t *all = json_array();
 	json_array_extend(all, json_object_get(spec, "write"));
+	json_array_extend(all, json_object_get(spec, "make"));
 	json_array_extend(all, json_object_get(spec, "extra"));
 	json_array_append(all, json_object_get(spec, "tmp"));
 	return all;
@@ -203,7 +205,8 @@ static bool may_write(const json_t *spec, const char *path)
 	const char *tmp = json_str(spec, "tmp");
 	if ((tmp && path_inside(path, tmp)) || path_inside(path, "/dev") || nearest(spec, "extra", path))
 		return true;
-	return nearest(spec, "write", path) > nearest(spec, "protect", path);
+	size_t open = nearest(spec, "write", path), made = nearest(spec, "make", path);
+	return (open > made ? open : made) > nearest(spec, "protect", path);
 }
 
 /* `name`, seen from `cwd`, without "." and ".."; by its words alone. Caller frees. */

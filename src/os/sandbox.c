@@ -134,6 +134,21 @@ static int make_tmp(const json_t *spec, struct sandbox *box, struct error *err)
 	return 0;
 }
 
+/* Folders that may be written, and are there from now on. */
+static int make_places(const json_t *spec, struct sandbox *box, struct error *err)
+{
+	size_t i;
+	const json_t *item;
+	int code = 0;
+	json_array_foreach(json_object_get(spec, "make"), i, item)
+	{
+		const char *path = json_string_value(item);
+		if (!code && path && path[0] == '/')
+			code = dir_make(path, 0755, err);
+	}
+	return code ? code : read_places(spec, "make", false, &box->write, err);
+}
+
 static int read_over(const json_t *spec, struct sandbox *box, struct error *err)
 {
 	union {
@@ -160,6 +175,8 @@ static int read_spec(const json_t *spec, struct sandbox *box, struct error *err)
 {
 	struct place_list extra = {0};
 	int code = make_tmp(spec, box, err);
+	if (!code)
+		code = make_places(spec, box, err);
 	if (!code)
 		code = read_places(spec, "protect", true, &box->protect, err);
 	if (!code)

@@ -9,7 +9,8 @@
  *
  * What is allowed is a JSON object of lists of absolute paths, each of which may be absent:
  *	write	may be written, with all below; what is not there is skipped
- *	extra	the same, by the user's configuration: refused where it reaches a protected place
+ *	make	the same, but folders that are made when they are missing
+ *	extra	the same as `write`, by the user's configuration: refused where it reaches a protected place
  *	protect	is never written: what of it lies within a place of `write` is read-only there
  *	hide	folders that are seen empty, besides those in which others' sockets are known to be
  *	keep	folders that stay to be seen within one that is hidden, with their sockets: the daemon's

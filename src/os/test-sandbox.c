@@ -320,6 +320,21 @@ static void test_S5_it_sees_no_foreign_socket(void **state)
 	assert_true(a >= 0 && b >= 0 && c >= 0 && d >= 0);
 }
 
+static int write_made(void)
+{
+	MUST(writes("other/made/x") && !writes("other/x"));
+	return 0;
+}
+
+static void test_what_is_missing_is_made(void **state)
+{
+	(void)state;
+	need_sandbox();
+	json_auto_t *spec = usual();
+	add(spec, "make", "other/made");
+	assert_int_equal(in_sandbox(spec, write_made), 0);
+}
+
 static int see_over(void)
 {
 	autofree char *path = at("other/place/x");
@@ -435,6 +450,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_S5_it_cannot_get_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_it_starts_is_confined, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_it_sees_no_foreign_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_missing_is_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_folder_of_its_own_lies_over_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_would_open_a_protected_place_is_refused, setup,
 						teardown),

@@ -13,11 +13,11 @@
  * or 128 + signal; 126 and 127 with the reason as summary when it could not be started
  *
  * Kind "exec" becomes the program and holds the lock (its descriptor is inherited) until it ends; it leaves
- * ID.exit only when it could not be started. Kind "watch" runs the program as a child on the same terminal,
- * as a shell would, and leaves ID.exit with the last non-empty line that is on the terminal as summary
- * (at most 2 KiB) and the last 20 lines as tail (at most 8 KiB), both with control bytes escaped. SIGHUP,
- * SIGTERM, SIGINT and SIGQUIT are passed on to the child's group, and ID.exit is still written; if the
- * launcher is killed by SIGKILL, the child dies too.
+ * ID.exit only when it could not be started; a confined one does not get the descriptor. Kind "watch" runs
+ * the program as a child on the same terminal, as a shell would, and leaves ID.exit with the last non-empty
+ * line that is on the terminal as summary (at most 2 KiB) and the last 20 lines as tail (at most 8 KiB), both
+ * with control bytes escaped. SIGHUP, SIGTERM, SIGINT and SIGQUIT are passed on to the child's group, and
+ * ID.exit is still written; if the launcher is killed by SIGKILL, the child dies too.
  *
  * With a server (kind "watch" only) that is started first, with the same environment and folder, and the
  * program once the server's socket takes connections; a server that does not come up counts as a program that
