@@ -30,7 +30,7 @@ struct mount_change {
 	__u64 attr_set, attr_clr, propagation, userns_fd;
 };
 
-enum { ATTR_RDONLY = 0x1, ATTR_NOSUID = 0x2, ATTR_NODEV = 0x4 };
+enum { ATTR_RDONLY = 0x1 };
 
 static int change(const char *path, unsigned flags, struct mount_change attr)
 {
