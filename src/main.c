@@ -36,11 +36,19 @@ static int run_launch(int argc, char **argv)
 	return launch_main(paths.home, argv[2]);
 }
 
+/* A hook that is named by its path says itself where its state folder is. */
+static int run_hook(int argc, char **argv)
+{
+	autopaths paths = {0};
+	(void)!paths_find(&paths, NULL);
+	return guard_main(paths.home, argc, argv);
+}
+
 /* A hook's arguments are its own; only what a person asks of the command itself is the command line's. */
 static int run_guard(int argc, char **argv)
 {
-	command_guard_main = guard_main;
-	return argc > 2 && argv[2][0] != '-' ? guard_main(argc - 2, argv + 2) : command_main(argc, argv);
+	command_guard_main = run_hook;
+	return argc > 2 && argv[2][0] != '-' ? run_hook(argc - 2, argv + 2) : command_main(argc, argv);
 }
 
 static int run_mcp(const char *tools, const char *dir, struct error *err)
@@ -64,6 +72,6 @@ int main(int argc, char **argv)
 			return parts[i].run(argc, argv);
 	command_daemon_main = daemon_main;
 	command_mcp_main = run_mcp;
-	command_guard_main = guard_main;
+	command_guard_main = run_hook;
 	return command_main(argc, argv);
 }

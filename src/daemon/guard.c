@@ -6,6 +6,8 @@
 #include "base/alloc.h"
 #include "daemon/daemon.h"
 #include "repo/guard_file.h"
+#include "repo/guard_hooks.h"
+#include "repo/guard_rows.h"
 #include "repo/registry.h"
 #include "store/event.h"
 
@@ -47,7 +49,7 @@ static void complain(struct daemon *d, const struct error *err)
 static void write_owners(struct daemon *d)
 {
 	autoerror err = {0};
-	json_auto_t *owners = guard_file_make(d->store);
+	json_auto_t *owners = guard_rows_owners(d->store);
 	if (!d->owners_stale && d->owners && json_equal(owners, d->owners))
 		return;
 	if (guard_file_write(d->paths.home, owners, &err)) {

@@ -11,7 +11,7 @@
 #include "flow/effects.h"
 #include "flow/spawn_agent.h"
 #include "mesh/peer.h"
-#include "repo/guard_file.h"
+#include "repo/guard_hooks.h"
 #include "store/event.h"
 #include "work/job.h"
 

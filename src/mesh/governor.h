@@ -1,10 +1,12 @@
 /* The governor (D11): peers may set each other off only so far, and so fast.
  *
- *	hops    how far a message is from the word of who may say that it goes on: one more than what its
- *sender has read in the turn that it is in (a peer without turns: than what it read last), or than the ask
- *that it names, whichever is more. A reply is one more than its ask. What people, services, orchestrators and
- *Coppice say is at 0, a notice of Coppice about a message where that message is. pair    messages from one
- *peer to another within a minute circle  messages from the peers of a circle within an hour
+ *	hops    how far a message is from the word of who may say that it goes on: one more than what
+ *	        its sender has read in the turn that it is in (a peer without turns: than what it read
+ *	        last), or than the ask that it names, whichever is more. A reply is one more than its ask.
+ *	        What people, services, orchestrators and Coppice say is at 0, a notice of Coppice about a
+ *	        message where that message is
+ *	pair    messages from one peer to another within a minute
+ *	circle  messages from the peers of a circle within an hour
  *
  * Only new asks and notifies are governed, and only those from a peer to a peer: replies always go (A2), and
  * a person can always be told. What is over a limit is held: stored, out of its recipient's queue and

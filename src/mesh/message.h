@@ -10,8 +10,9 @@
  *
  * All functions run inside a turn. Events:
  *	message.stored    subject: the recipient's peer_id, so that it is woken; {id,kind,from,to,about}
- *	message.waits     subject: the recipient's peer_id, so that it is woken; {id}: it did not come, or
- *nobody knows message.submitted subject: the message; {id,kind,to,transport}: by a way that pushes
+ *	message.waits     subject: the recipient's peer_id, so that it is woken; {id}: it did not come,
+ *	                  or nobody knows
+ *	message.submitted subject: the message; {id,kind,to,transport}: by a way that pushes
  *	message.consumed  subject: the message; {id,kind,to,transport}
  *	message.dead      subject: the message; {id,kind,from,to,reason} */
 #ifndef MESH_MESSAGE_H

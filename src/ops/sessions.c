@@ -9,7 +9,7 @@
 #include "flow/session.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
-#include "repo/guard_file.h"
+#include "repo/guard_hooks.h"
 #include "store/event.h"
 #include "ops/registering.h"
 #include "ops/table.h"

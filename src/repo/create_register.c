@@ -470,12 +470,11 @@ static int set_sparse(const struct creation *c, struct error *err)
 static int clear_stale_locks(const struct creation *c, struct error *err)
 {
 	autofree char *ref = xasprintf("%s/refs/heads/%s.lock", c->repo.common_dir, c->branch);
-	autofree char *packed = path_join(c->repo.common_dir, "packed-refs.lock");
 	autofree char *config = path_join(c->repo.common_dir, "config.lock");
 	struct timespec began = since(c);
 	int r = stale_lock_clear(ref, &began, err);
 	if (r == 0 && c->undoing)
-		r = stale_lock_clear(packed, &began, err);
+		r = stale_packed_clear(c->repo.common_dir, &began, err);
 	if (r == 0 && c->sparse)
 		r = stale_lock_clear(config, &began, err);
 	return r;

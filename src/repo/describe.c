@@ -83,7 +83,7 @@ static void set_own(json_t *out, const struct git *g, const struct git_worktrees
 			    json_boolean(g->work_tree && strcmp(g->git_dir, g->common_dir) != 0));
 }
 
-int repo_describe(const json_t *args, json_t **ret, struct error *err)
+int repo_describe_all(const json_t *args, struct git_worktrees *ret_list, json_t **ret, struct error *err)
 {
 	const char *dir = json_str(args, "dir");
 	if (!dir || *dir != '/')
@@ -117,5 +117,13 @@ int repo_describe(const json_t *args, json_t **ret, struct error *err)
 	json_object_set_new(out, "unborn", json_boolean(unborn));
 	set_own(out, &g, &list);
 	*ret = out;
+	*ret_list = list;
+	list = (struct git_worktrees){0};
 	return 0;
+}
+
+int repo_describe(const json_t *args, json_t **ret, struct error *err)
+{
+	_cleanup_(git_worktrees_release) struct git_worktrees list = {0};
+	return repo_describe_all(args, &list, ret, err);
 }

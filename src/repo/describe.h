@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "repo/git.h"
 
 /* Worker: {dir} →
  *	common_dir	the repository's folder, absolute and resolved
@@ -17,5 +18,8 @@
  * ERR_NOT_FOUND outside of a repository, ERR_UNSUPPORTED where git refuses to work, ERR_MISSING without
  * a git that will do. */
 int repo_describe(const json_t *args, json_t **ret, struct error *err) _warn_unused_;
+/* The same, with the worktrees that git lists there; git_worktrees_release. */
+int repo_describe_all(const json_t *args, struct git_worktrees *ret_list, json_t **ret,
+		      struct error *err) _warn_unused_;
 
 #endif

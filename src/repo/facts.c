@@ -298,6 +298,7 @@ void facts_take(const struct facts_query *q, const struct facts_place *place, un
 		else if (table[i].probe)
 			table[i].probe(&p);
 	}
+	git_guard_release(&p.guard);
 	git_release(&p.git);
 	git_release(&p.common);
 }

@@ -39,7 +39,7 @@ static int run_status(struct probe *p, bool submodules, struct strbuf *out, stru
 				    "--ignored=matching",
 				    submodules ? "--ignore-submodules=dirty" : "--ignore-submodules=all",
 				    NULL};
-	return git_look(&p->git, NULL, args, out, err);
+	return git_look(&p->git, &p->guard, args, out, err);
 }
 
 /* Takes the "# branch.…" lines off the front of the status. */
@@ -102,7 +102,7 @@ static void check_unwatched(struct probe *p)
 	const char *const args[] = {"ls-files", "-v", "-s", "-z", NULL};
 	autostrbuf out = STRBUF_INIT(GIT_OUTPUT_MAX);
 	autoerror err = {0};
-	if (git_look(&p->git, NULL, args, &out, &err)) {
+	if (git_look(&p->git, &p->guard, args, &out, &err)) {
 		fact_unknown(p->f, FACT_CLEAN, "git ls-files", &err);
 		return;
 	}
@@ -127,7 +127,8 @@ void facts_status(struct probe *p)
 	autoerror err = {0};
 	struct git_status status = {.text = STRBUF_INIT(GIT_OUTPUT_MAX)};
 	bool again = p->flags & FACTS_AGAIN, submodules = has_submodules(p);
-	if (run_status(p, !(again && submodules), &status.text, &err)) {
+	if (git_guard_take(&p->common, &p->guard, &err) ||
+	    run_status(p, !(again && submodules), &status.text, &err)) {
 		set_unknown_all(p, "git status", &err);
 		git_status_release(&status);
 		return;

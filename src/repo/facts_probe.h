@@ -8,8 +8,9 @@ struct probe {
 	const struct facts_query *q;
 	struct facts_place at;
 	unsigned flags;
-	struct git git;	   /* the worktree, where it is now */
-	struct git common; /* the repository, no worktree */
+	struct git git;		/* the worktree, where it is now */
+	struct git common;	/* the repository, no worktree */
+	struct git_guard guard; /* by which this look is made; see facts_status */
 	struct facts *f;
 };
 

@@ -44,22 +44,18 @@ static void add_config(const struct git *g, json_t *described)
 int repo_find(const json_t *args, json_t **ret, struct error *err)
 {
 	json_auto_t *described = NULL;
-	int code = repo_describe(args, &described, err);
+	_cleanup_(git_worktrees_release) struct git_worktrees list = {0};
+	int code = repo_describe_all(args, &list, &described, err);
 	if (code)
 		return code;
 	autogit git = GIT_INIT;
 	git_at(json_str(described, "common_dir"), json_str(described, "common_dir"),
 	       json_str(described, "main"), &git);
-	struct git_worktrees list = {0};
-	code = git_worktrees(&git, &list, err);
-	if (code)
-		return code;
 	json_t *found = json_object();
 	const json_t *branches = json_object_get(args, "branches");
 	for (size_t i = 0; i < list.n; i++)
 		if (wanted(branches, list.at[i].branch))
 			json_object_set_new(found, list.at[i].branch, entry(&list.at[i]));
-	git_worktrees_release(&list);
 	json_object_set_new(described, "found", found);
 	add_config(&git, described);
 	*ret = json_incref(described);

@@ -13,11 +13,11 @@
 #include "base/text.h"
 #include "os/child.h"
 #include "os/file.h"
-#include "os/paths.h"
 #include "os/proc.h"
 #include "repo/guard_check.h"
 #include "repo/guard_file.h"
 #include "repo/guard_find.h"
+#include "repo/guard_hooks.h"
 
 extern char **environ;
 
@@ -135,26 +135,22 @@ static int report(const struct error *err)
 	return EXIT_REFUSED;
 }
 
-/* The state folder; caller frees. */
-static int find_home(const char *hook, char **ret, struct error *err)
+/* The state folder that has this hook, else `home`; caller frees. */
+static int find_home(const char *home, const char *hook, char **ret, struct error *err)
 {
 	static const char place[] = "/guard/hooks/";
 	size_t len = (size_t)(path_base(hook) - hook);
-	if (hook[0] == '/' && len > strlen(place) &&
-	    memcmp(hook + len - strlen(place), place, strlen(place)) == 0) {
-		*ret = xstrndup(hook, len - strlen(place));
-		return 0;
-	}
-	autopaths paths = {0};
-	int code = paths_find(&paths, err);
-	if (!code)
-		*ret = TAKE_PTR(paths.home);
-	return code;
+	bool is_path = hook[0] == '/' && len > strlen(place) &&
+		       memcmp(hook + len - strlen(place), place, strlen(place)) == 0;
+	if (!is_path && !home)
+		return error_set(err, ERR_INVALID, "nobody knows whose hook %s is", hook);
+	*ret = is_path ? xstrndup(hook, len - strlen(place)) : xstrdup(home);
+	return 0;
 }
 
 /* Refuses, or says which hook it becomes, with what input. */
-static int prepare(int argc, char **argv, struct strbuf *input, bool *ret_checked, char **ret_path,
-		   struct error *err)
+static int prepare(const char *given, int argc, char **argv, struct strbuf *input, bool *ret_checked,
+		   char **ret_path, struct error *err)
 {
 	autofree char *home = NULL;
 	autoguarddirs dirs = {0};
@@ -162,7 +158,7 @@ static int prepare(int argc, char **argv, struct strbuf *input, bool *ret_checke
 	const char *name = path_base(argv[0]);
 	if (!guard_hook_known(name))
 		return error_set(err, ERR_INVALID, "git has no hook '%s'", name);
-	int code = find_home(argv[0], &home, err);
+	int code = find_home(given, argv[0], &home, err);
 	if (code)
 		return code;
 	*ret_checked = is_checked(argc, argv, name, &check, &dirs, err, &code);
@@ -194,14 +190,14 @@ static void conclude_picks(const char *hook)
 	}
 }
 
-int guard_main(int argc, char **argv)
+int guard_main(const char *home, int argc, char **argv)
 {
 	autoerror err = {0};
 	autostrbuf input = STRBUF_INIT(INPUT_MAX);
 	autofree char *path = NULL;
 	bool checked = false;
 	conclude_picks(path_base(argv[0]));
-	if (prepare(argc, argv, &input, &checked, &path, &err))
+	if (prepare(home, argc, argv, &input, &checked, &path, &err))
 		return report(&err);
 	int code = path ? run_hook(path, argc, argv, checked ? &input : NULL, &err) : 0;
 	return err.code ? report(&err) : code;

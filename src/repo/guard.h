@@ -1,5 +1,5 @@
 /* The guard in peers (W9): `coppice guard HOOK [ARGUMENT…]`, what each hook of git is while core.hooksPath
- * names the folder of guard_file.h. It becomes the hook that git would have run without it, if there is one,
+ * names the folder of guard_hooks.h. It becomes the hook that git would have run without it, if there is one,
  * with the same arguments, input and environment; and before that it looks at
  *
  *   reference-transaction prepared   the references that are about to change
@@ -19,7 +19,11 @@
 #define REPO_GUARD_H
 
 /* argv[0] is the hook: its path in the folder of hooks, which says whose state folder it is whatever else is
- * in the environment; or its name. The exit code, unless it becomes the hook. */
-int guard_main(int argc, char **argv);
+ * in the environment; or its name, and then `home` is the state folder, NULL if it is not known. The exit
+ * code, unless it becomes the hook.
+ *
+ * Both `coppice guard` and a program of its own call it (src/main-guard.c), which git starts a hundred times
+ * in one rebase: nothing that this needs may need libuv or SQLite, or look up a user. */
+int guard_main(const char *home, int argc, char **argv);
 
 #endif

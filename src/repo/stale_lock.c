@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "os/file.h"
 #include "os/proc.h"
 
 enum { LOOK_EVERY_MS = 20, STALE_MS = 1000, WAIT_MS = 10000 };
@@ -50,4 +52,15 @@ int stale_lock_clear(const char *path, const struct timespec *since, struct erro
 	}
 	return error_hint(err, error_set(err, ERR_CONFLICT, "%s is held by another process", path),
 			  "wait for it to end, or remove the file if nothing uses it");
+}
+
+int stale_packed_clear(const char *common_dir, const struct timespec *since, struct error *err)
+{
+	static const char *const names[] = {"packed-refs.lock", "packed-refs.new"};
+	int r = 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+		autofree char *path = path_join(common_dir, names[i]);
+		r = stale_lock_clear(path, since, err);
+	}
+	return r;
 }

@@ -15,5 +15,8 @@
  * One that is older is left alone. Waits up to 10 s for one that is in use, then ERR_CONFLICT. A path
  * that is not there is fine. The caller makes sure that the killed attempt's children have ended. */
 int stale_lock_clear(const char *path, const struct timespec *since, struct error *err) _warn_unused_;
+/* The same for what a git leaves that was killed while it deleted a packed reference: packed-refs.lock, and
+ * packed-refs.new, which is written under that lock and which no later git gets past. */
+int stale_packed_clear(const char *common_dir, const struct timespec *since, struct error *err) _warn_unused_;
 
 #endif

@@ -1,9 +1,10 @@
-/* Tests of guard_file.h and guard_find.h: the files that the guard goes by, and the hook that git would have
- * run. */
+/* Tests of guard_file.h, guard_hooks.h and guard_find.h: the files that the guard goes by, and the hook that
+ * git would have run. */
 #include "repo/test-fixture.h"
 
 #include "repo/guard_file.h"
 #include "repo/guard_find.h"
+#include "repo/guard_hooks.h"
 
 static const char fine[] =
 	"{\"version\":1,\"repos\":{\"/r/.git\":{\"main\":null,\"targets\":[],\"at_main\":[],"
@@ -51,12 +52,12 @@ static void test_W9_every_hook_of_git_leads_to_the_guard(void **state)
 	struct fixture *fx = *state;
 	autofree char *home = path_join(fx->root, "state"), *hooks = guard_hooks_path(home);
 	assert_int_equal(dir_make(home, 0700, NULL), 0);
-	assert_int_equal(guard_hooks_write(home, "/usr/bin/coppice", NULL), 0);
+	assert_int_equal(guard_hooks_write(home, "/no/such/bin/coppice", NULL), 0);
 	static const char *const some[] = {"pre-commit", "reference-transaction", "post-index-change",
 					   "pre-push"};
 	for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
 		autofree char *text = fx_read(hooks, some[i]), *path = path_join(hooks, some[i]);
-		assert_string_equal(text, "#!/usr/bin/coppice guard\n");
+		assert_string_equal(text, "#!/no/such/bin/coppice guard\n");
 		assert_int_equal(access(path, X_OK), 0);
 		assert_true(guard_hook_known(some[i]));
 	}
@@ -76,6 +77,32 @@ static void test_W9_every_hook_of_git_leads_to_the_guard(void **state)
 	assert_int_equal(guard_hooks_write(home, "/a path/it's here/coppice", NULL), 0);
 	assert_int_equal(stat(dispatch, &again), 0);
 	assert_int_equal(st.st_ino, again.st_ino);
+}
+
+static void assert_dispatches(const struct fixture *fx, const char *program, const char *wanted)
+{
+	autofree char *home = path_join(fx->root, "state");
+	assert_int_equal(dir_make(home, 0700, NULL), 0);
+	assert_int_equal(guard_hooks_write(home, program, NULL), 0);
+	autofree char *text = fx_read(home, "guard/hooks/pre-commit");
+	assert_string_equal(text, wanted);
+}
+
+static void test_W9_hooks_lead_to_the_small_program_where_there_is_one(void **state)
+{
+	struct fixture *fx = *state;
+	autofree char *program = path_join(fx->root, "bin/coppice");
+	autofree char *alone = xasprintf("#!%s guard\n", program);
+	autofree char *installed = xasprintf("#!%s/libexec/coppice/coppice-guard\n", fx->root);
+	autofree char *beside = xasprintf("#!%s/bin/coppice-guard\n", fx->root);
+	fx_write_program(fx->root, "bin/coppice", "");
+	assert_dispatches(fx, program, alone);
+	fx_write_program(fx->root, "libexec/coppice/coppice-guard", "");
+	assert_dispatches(fx, program, installed);
+	fx_write(fx->root, "bin/coppice-guard", "no program");
+	assert_dispatches(fx, program, installed);
+	fx_write_program(fx->root, "bin/coppice-guard", "");
+	assert_dispatches(fx, program, beside);
 }
 
 /* The hook that would have run in `dir`, where git has set GIT_DIR (or not); caller frees. */
@@ -186,6 +213,8 @@ int main(void)
 			fx_teardown),
 		cmocka_unit_test_setup_teardown(test_W9_every_hook_of_git_leads_to_the_guard, fx_setup,
 						fx_teardown),
+		cmocka_unit_test_setup_teardown(test_W9_hooks_lead_to_the_small_program_where_there_is_one,
+						fx_setup, fx_teardown),
 		cmocka_unit_test_setup_teardown(test_W9_the_repositorys_own_hook_is_found_where_git_finds_it,
 						fx_setup, fx_teardown),
 		cmocka_unit_test_setup_teardown(test_W9_a_core_hooksPath_is_found_in_whatever_file_sets_it,

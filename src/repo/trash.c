@@ -248,12 +248,11 @@ int trash_clear_locks(struct trash *t, struct error *err)
 		return 0;
 	const char *branch = json_str(t->info, "branch"), *head_branch = json_str(t->info, "head_branch");
 	char *locks[] = {
-		path_join(t->git.common_dir, "packed-refs.lock"),
 		path_join(t->git.common_dir, "config.lock"),
 		xasprintf("%s/refs/heads/%s.lock", t->git.common_dir, branch ? branch : ""),
 		xasprintf("%s/refs/heads/%s.lock", t->git.common_dir, head_branch ? head_branch : ""),
 	};
-	int r = 0;
+	int r = stale_packed_clear(t->git.common_dir, &t->since, err);
 	for (size_t i = 0; i < ARRAY_SIZE(locks); i++) {
 		if (r == 0)
 			r = stale_lock_clear(locks[i], &t->since, err);

@@ -12,6 +12,7 @@ import errno
 import fcntl
 import hashlib
 import html
+import itertools
 import json
 import os
 import re
@@ -27,6 +28,7 @@ import tempfile
 import threading
 import time
 import traceback
+import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = os.path.join(HERE, "node_modules")
@@ -128,7 +130,7 @@ class Hold:
 
 class ModelServer:
     def __init__(self, lab):
-        self.lab, self.rules, self.holds = lab, [], 0
+        self.lab, self.rules, self.holds, self.marks = lab, [], 0, itertools.count(1)
         self.rules_path = f"{lab.top}/rules.json"
         self._write()
         argv = [sys.executable, f"{HERE}/model.py", "--rules", self.rules_path, "--log", "-"]
@@ -155,9 +157,16 @@ class ModelServer:
         self.holds += 1
         return Hold(f"{self.lab.top}/hold-{self.holds}")
 
-    def requests(self, **fields):
+    def log(self):
+        """The lines of all that the models were asked before this call. (They are written before the answers, but read by a thread.)"""
+        mark = str(next(self.marks))
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/mark/{mark}", timeout=LIMIT):
+            self.stream.wait(lambda line: line.get("mark") == mark, "the model's log")
         with self.stream.more:
-            return [r for r in self.stream.items if r["n"] and not r["side"] and all(r[k] == v for k, v in fields.items())]
+            return [r for r in self.stream.items if r["n"]]
+
+    def requests(self, **fields):
+        return [r for r in self.log() if not r["side"] and all(r[k] == v for k, v in fields.items())]
 
     def wait(self, regex, after=0, role=None, limit=LIMIT, **fields):
         """The first request (after number `after`) that brings a model something new in which the regex is found."""
@@ -290,7 +299,8 @@ class Lab:
         self.write(f"{self.home}/.gitconfig", "[user]\n\tname = Test User\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n")
         # Codex gives its commands to a login shell, which sets PATH anew.
         self.write(f"{self.home}/.profile", f"PATH={self.env['PATH']}\n")
-        self.write(f"{self.top}/tmux.conf", "set -g remain-on-exit on\n")
+        # The server stays when its last session has gone: a session that is made at that very moment would be lost with it.
+        self.write(f"{self.top}/tmux.conf", "set -g remain-on-exit on\nset -s exit-empty off\n")
         self.project = f"{self.top}/project"
         self.model = ModelServer(self)
 
@@ -522,9 +532,12 @@ class Lab:
             except (Failed, OSError, subprocess.SubprocessError) as e:
                 print(f"--- no screen of {terminal.name}: {e}")
         print("--- last requests to the model")
-        for r in self.model.requests()[-8:]:
-            new = [f"{p['role']}: {p['text'][-600:]}" for p in r["new"]]
-            print(f"{r['n']} {r['api']} {r['folder']} {json.dumps(new)} -> {json.dumps(r['reply'])}")
+        try:
+            for r in self.model.requests()[-8:]:
+                new = [f"{p['role']}: {p['text'][-600:]}" for p in r["new"]]
+                print(f"{r['n']} {r['api']} {r['folder']} {json.dumps(new)} -> {json.dumps(r['reply'])}")
+        except OSError as e:
+            print(f"the model server has ended: {e}")
         try:
             print("--- end of daemon.log\n" + "".join(self.read(f"{self.top}/state/daemon.log").splitlines(True)[-20:]))
         except OSError:

@@ -506,6 +506,11 @@ class Model(ThreadingHTTPServer):
             line.update(system=asked.system, headers={k.lower(): v for k, v in headers.items() if k.lower() not in secret})
         self.log_line(line)
 
+    def mark(self, name):
+        """A line by which the log's reader knows that it has read all that was asked before."""
+        with self.lock:
+            self.log_line({"n": 0, "mark": name})
+
     def log_line(self, line):
         if self.log_file is not None:
             data = (json.dumps(line) + "\n").encode()
@@ -533,7 +538,10 @@ class Handler(BaseHTTPRequestHandler):
         self._send(200, {})
 
     def do_GET(self):
-        if self.path.split("?")[0].endswith("/models"):
+        if self.path.startswith("/mark/"):
+            self.server.mark(self.path.rpartition("/")[2])
+            self._send(200, {})
+        elif self.path.split("?")[0].endswith("/models"):
             self._send(200, {"object": "list", "data": [], "models": [], "has_more": False})
         else:
             self._send(200 if self.path == "/" else 404, {})

@@ -208,7 +208,7 @@ def test_what_a_cli_asks_on_its_own_account_starts_no_script(lab):
     lab.model.on(".*", say("by a rule"))
     client = Client(lab, "responses")
     same(client.ask("Generate a concise, single-line task title for: work")[0], "A title")
-    same([r["side"] for r in lab.model.stream.items if r["n"]], [True])
+    same([r["side"] for r in lab.model.log()], [True])
     same(lab.model.requests(), [])
 
 

@@ -23,6 +23,9 @@ class Home:
         self.root = os.path.realpath(tempfile.mkdtemp(prefix="coppice-crash-"))
         os.mkdir(self.path("bin"), 0o700)
         self.binary = shutil.copy2(os.path.realpath(binary), self.path("bin", "coppice"))  # a build may replace it meanwhile
+        guard = os.path.join(os.path.dirname(os.path.realpath(binary)), "coppice-guard")
+        if os.path.exists(guard):
+            shutil.copy2(guard, self.path("bin"))
         self.state = self.path("state")
         self.project = self.path("project")
         for name in ("home", "run", "config", "state"):

@@ -337,6 +337,16 @@ test_W9_what_goes_around_it_is_told_to_owner_and_orchestrator_with_what_restores
 	same "$(grep -c "\"event\":\"message.stored\".*$lead" "$T/log")" 2
 }
 
+test_W9_without_the_small_program_the_command_itself_is_the_guard() {
+	mkdir "$T/alone"
+	cp "$BINARY" "$T/alone/coppice"
+	PATH=$T/alone:$PATH
+	two_peers
+	same "$(cat "$COPPICE_HOME/guard/dispatch")" "#!$T/alone/coppice guard"
+	stopped b git update-ref refs/heads/feat/a HEAD
+	works b env COPPICE_HOME="$COPPICE_HOME" coppice guard post-commit
+}
+
 test_X7_the_guard_leaves_the_repositorys_configuration_alone() {
 	make_repo
 	cp .git/config "$T/config.before"

@@ -1,6 +1,7 @@
 /* Fuzzes the guard's look at what git says of references, and at the command that it runs: a line of its own
  * for the other's branch is refused wherever it stands among others that pass. */
 #include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,10 @@
-/* Tests of guard_file.h over the rows: what the guard's file says of owners, targets and main worktrees. */
+/* Tests of guard_rows.h over the rows: what the guard's file says of owners, targets and main worktrees. */
 #include "mesh/testing.h"
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "repo/guard_file.h"
+#include "repo/guard_rows.h"
 #include "repo/registry.h"
 
 static struct peer_ref peer_at(struct world *w, const char *path)
@@ -23,7 +24,7 @@ static void a_worktree(struct world *w, const char *repo, const char *branch, co
 /* What the file says of the repository; a new reference. */
 static json_t *said(struct world *w)
 {
-	json_auto_t *owners = guard_file_make(w->s);
+	json_auto_t *owners = guard_rows_owners(w->s);
 	autofree char *text = json_text(owners);
 	json_auto_t *parsed = NULL;
 	assert_int_equal(guard_file_parse(text, strlen(text), &parsed, NULL), 0);
