@@ -8,6 +8,7 @@
 #include "daemon/worker.h"
 #include "mcp/mcp.h"
 #include "os/paths.h"
+#include "os/sandbox.h"
 #include "repo/guard.h"
 #include "term/launch.h"
 
@@ -62,7 +63,10 @@ int main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		int (*run)(int argc, char **argv);
-	} parts[] = {{"worker", run_worker}, {"launch", run_launch}, {"guard", run_guard}};
+	} parts[] = {{"worker", run_worker},
+		     {"launch", run_launch},
+		     {"guard", run_guard},
+		     {"confine", sandbox_main}};
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(parts); i++)
 		if (strcmp(parts[i].name, argv[1]) == 0)
 			return parts[i].run(argc, argv);

@@ -100,6 +100,8 @@ void agent_command_release(struct agent_command *command)
 	json_decref(command->argv);
 	json_decref(command->env);
 	json_decref(command->files);
+	json_decref(command->folders);
+	json_decref(command->places);
 	json_decref(command->server);
 	*command = (struct agent_command){0};
 }

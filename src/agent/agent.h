@@ -42,14 +42,20 @@ struct agent_start {
 	/* Git's folder of the linked worktree that it starts in, and the repository's, by the books: for
 	 * runtimes that confine what they run. NULL where it is none of ours. */
 	const char *git_dir, *common_dir;
+	/* It is confined to what it says in `places` and to its worktree, which stands for a sandbox of the
+	 * runtime's own; `tmp` is its temporary folder then. */
+	bool confined;
+	const char *tmp;
 	bool settled; /* the user's own settings hold our hooks and MCP server already (`coppice setup`) */
 };
 
 /* How; owned, released by agent_command_release. */
 struct agent_command {
-	json_t *argv;	/* never a shell's */
-	json_t *env;	/* {"NAME": "value" or null} on top of what every spawn gets; or NULL */
-	json_t *files;	/* {absolute path: text}: written first, 0600; or NULL */
+	json_t *argv;	 /* never a shell's */
+	json_t *env;	 /* {"NAME": "value" or null} on top of what every spawn gets; or NULL */
+	json_t *files;	 /* {absolute path: text}: written first, 0600; or NULL */
+	json_t *folders; /* [absolute path]: made first, 0700, and removed when it has ended; or NULL */
+	json_t *places;	 /* what the runtime needs where it is confined: lists as in os/sandbox.h; or NULL */
 	json_t *server; /* {"argv":[…],"socket":path}: a process that the terminal's process starts first and
 			 * ends with itself, ready when the socket is there; or NULL */
 };

@@ -9,9 +9,12 @@
  * there. */
 #include "agent/claude.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "os/file.h"
 
 static void add(json_t *argv, const char *arg)
 {
@@ -80,6 +83,45 @@ static int add_profile(const struct agent_start *start, struct agent_command *co
 	return 0;
 }
 
+/* Its own folder, but for what makes other sessions run things. The file of its state lies beside that,
+ * unless both are elsewhere. */
+static json_t *places(const struct agent_start *start)
+{
+	static const char *const settings[] = {
+		"settings.json", "settings.local.json", "CLAUDE.md", "hooks", "commands", "agents", "skills"};
+	const char *own = json_str(json_object_get(start->profile, "env"), "CLAUDE_CONFIG_DIR");
+	const char *dir = own ? own : getenv("CLAUDE_CONFIG_DIR"), *user = getenv("HOME");
+	bool elsewhere = dir && dir[0] == '/';
+	autofree char *home = elsewhere		       ? xstrdup(dir)
+			      : user && user[0] == '/' ? path_join(user, ".claude")
+						       : NULL;
+	json_t *write = json_array(), *protect = json_array();
+	if (home)
+		add(write, home);
+	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
+		autofree char *path = path_join(home, settings[i]);
+		add(protect, path);
+	}
+	/* Its inbox is in one of these, whatever TMPDIR says, beside those of all other sessions. */
+	autofree char *sockets = xasprintf("/tmp/cc-socks-%u", (unsigned)geteuid());
+	return json_pack("{s:o, s:o, s:{s:s, s:s}}", "write", write, "protect", protect, "over",
+			 "/tmp/cc-socks", start->tmp, sockets, start->tmp);
+}
+
+/* IS_SANDBOX lets root use the mode without questions, which it is refused otherwise. What the session cannot
+ * write down it asks again each time, in the prompt's place: whether it shall draw in another way is settled
+ * here. */
+static void add_confinement(const struct agent_start *start, struct agent_command *command)
+{
+	if (!command->env)
+		command->env = json_object();
+	json_set_str(command->env, "IS_SANDBOX", "1");
+	if (!json_object_get(command->env, "CLAUDE_CODE_NO_FLICKER"))
+		json_set_str(command->env, "CLAUDE_CODE_NO_FLICKER", "0");
+	json_set_str(command->env, "CLAUDE_CODE_TMPDIR", start->tmp);
+	command->places = places(start);
+}
+
 /* After "--" nothing is an option. But a single word could still be a subcommand ("update", "purge"): a blank
  * before it makes it a prompt, which the session trims. */
 static int add_prompt(const struct agent_start *start, struct agent_command *command, struct error *err)
@@ -104,6 +146,8 @@ int claude_start(const struct agent_start *start, struct agent_command *ret, str
 	if (!start->settled)
 		add_settings(start, &command);
 	int code = add_profile(start, &command, err);
+	if (code == 0 && start->confined)
+		add_confinement(start, &command);
 	if (code == 0)
 		code = add_prompt(start, &command, err);
 	if (code) {

@@ -242,9 +242,7 @@ static int check_listener(int fd, pid_t pid, const char *socket, struct error *e
  * itself may be longer than a socket's address is. */
 static int connect_to(const char *socket, int *ret_fd, struct error *err)
 {
-	autofree char *real = NULL;
-	int code = path_resolve(socket, &real, err);
-	return code ? code : socket_connect(real, CONNECT_LIMIT, ret_fd, err);
+	return socket_connect_linked(socket, CONNECT_LIMIT, ret_fd, err);
 }
 
 static int open_pipe(struct agent_link *l, uv_loop_t *loop, int fd, struct error *err)

@@ -57,14 +57,40 @@ static void add_mcp_server(const struct agent_start *start, json_t *argv)
 	}
 }
 
-/* The user's config.toml, by the environment that the session will have; caller frees, NULL if unknown. */
-static char *config_path(const struct agent_start *start)
+/* Codex's own folder, by the environment that the session will have; caller frees, NULL if unknown. */
+static char *codex_home(const struct agent_start *start)
 {
 	const char *own = json_str(json_object_get(start->profile, "env"), "CODEX_HOME");
 	const char *home = own ? own : getenv("CODEX_HOME"), *user = getenv("HOME");
 	if (home && *home)
-		return home[0] == '/' ? path_join(home, "config.toml") : NULL;
-	return user && user[0] == '/' ? path_join(user, ".codex/config.toml") : NULL;
+		return home[0] == '/' ? xstrdup(home) : NULL;
+	return user && user[0] == '/' ? path_join(user, ".codex") : NULL;
+}
+
+static char *config_path(const struct agent_start *start)
+{
+	autofree char *home = codex_home(start);
+	return home ? path_join(home, "config.toml") : NULL;
+}
+
+/* What it needs where it is confined: its own folder, but for what makes other sessions run things, and the
+ * folder of its socket. */
+static json_t *places(const struct agent_start *start, const char *sockets)
+{
+	static const char *const settings[] = {"config.toml", "hooks.json", "AGENTS.md", "rules", "skills"};
+	autofree char *home = codex_home(start);
+	json_t *write = json_pack("[s]", sockets), *protect = json_array();
+	if (home)
+		add(write, home);
+	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
+		autofree char *path = path_join(home, settings[i]);
+		add(protect, path);
+	}
+	/* Whatever it is told to listen at, the socket itself is made here, beside those of all other
+	 * sessions. */
+	autofree char *common = xasprintf("/tmp/codex-daemon-%u", (unsigned)geteuid());
+	return json_pack("{s:o, s:o, s:[s], s:{s:s}}", "write", write, "protect", protect, "keep", sockets,
+			 "over", common, sockets);
 }
 
 /* It, parsed; NULL where there is none. What cannot be read now cannot be read by Codex either, which says
@@ -153,7 +179,8 @@ struct plan {
 };
 
 /* `-a` and `-s`, so that they hold whatever the folder's trust makes the default. With "auto" nobody is
- * asked, and what the sandbox does not allow fails. */
+ * asked, and what the sandbox does not allow fails. Within ours Codex cannot make its own, which needs
+ * mounts: it is left out, and the user's settings with it. */
 static const struct {
 	const char *name, *approval;
 } permissions[] = {{"edits", "on-request"}, {"auto", "never"}};
@@ -165,9 +192,13 @@ static void add_permissions(struct plan *p)
 		if (strcmp(permissions[i].name, name) != 0)
 			continue;
 		add_option(p->view, "-a", permissions[i].approval);
+		if (p->start->confined)
+			continue;
 		add_option(p->view, "-s", "workspace-write");
 		add_git_roots(p->start, p->roots);
 	}
+	if (p->start->confined)
+		add_option(p->view, "-s", "danger-full-access");
 }
 
 enum argument { ARG_VIEW, ARG_BOTH, ARG_ROOT, ARG_REFUSED };
@@ -302,7 +333,8 @@ static int socket_path(const struct agent_start *start, char **ret, struct error
 	int code = paths_find(&paths, err);
 	if (code)
 		return code;
-	autofree char *path = xasprintf("%s/%s.codex", paths.runtime, start->spawn_id);
+	autofree char *agents = paths_agents(paths.socket);
+	autofree char *path = xasprintf("%s/%s/codex", agents, start->spawn_id);
 	size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 	if (strlen(path) > most)
 		return error_hint(
@@ -325,6 +357,10 @@ static int make(const struct agent_start *start, const char *socket, struct agen
 	add(server, "app-server");
 	add_option(server, "--listen", address);
 	add_option(command->argv, "--remote", address);
+	autofree char *folder = path_folder(socket);
+	command->folders = json_pack("[s]", folder);
+	if (start->confined)
+		command->places = places(start, folder);
 	if (asks_for_trust(start, config))
 		add_option(command->argv, "-C", start->path);
 	if (!start->settled)

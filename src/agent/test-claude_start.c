@@ -234,6 +234,26 @@ static void test_S2_a_shell_runs_the_program_whatever_its_path_holds(void **stat
 	}
 }
 
+static void test_S5_what_a_confined_one_needs(void **state)
+{
+	(void)state;
+	struct agent_start start = base();
+	struct agent_command command = {0};
+	json_auto_t *profile =
+		json_pack("{s:s, s:{s:s}}", "permissions", "auto", "env", "CLAUDE_CONFIG_DIR", "/c");
+	start.profile = profile;
+	start.confined = true;
+	start.tmp = "/t";
+	assert_int_equal(claude_start(&start, &command, NULL), 0);
+	assert_string_equal(json_str(command.env, "IS_SANDBOX"), "1");
+	assert_string_equal(json_str(command.env, "CLAUDE_CODE_TMPDIR"), "/t");
+	autofree char *write = text_of(json_object_get(command.places, "write"));
+	assert_string_equal(write, "[/c]");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(command.places, "protect"), 0)),
+			    "/c/settings.json");
+	agent_command_release(&command);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_a_profile_cannot_take_the_place_of_our_settings_unseen),
 		cmocka_unit_test(test_a_version_gets_the_hooks_that_it_knows),
 		cmocka_unit_test(test_a_hook_has_the_form_that_settings_want),
+		cmocka_unit_test(test_S5_what_a_confined_one_needs),
 		cmocka_unit_test(test_S2_a_shell_runs_the_program_whatever_its_path_holds),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

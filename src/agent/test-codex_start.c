@@ -56,7 +56,7 @@ static void assert_argv(const json_t *argv, const char *want)
 {
 	autofree char *got = json_text(argv);
 	autostrbuf socket = STRBUF_INIT(4096), expected = STRBUF_INIT(16384);
-	strbuf_addf(&socket, "unix://%s/coppice/spawn-1.codex", folder);
+	strbuf_addf(&socket, "unix://%s/coppice-agents/spawn-1/codex", folder);
 	for (const char *p = want; *p; p++)
 		if (*p == '@')
 			strbuf_addstr(&expected, strbuf_str(&socket));
@@ -103,7 +103,7 @@ static void test_a_server_and_a_view(void **state)
 	start(&s, &c);
 	assert_argv(server_argv(&c), "[\"codex\",\"app-server\",\"--listen\",\"@\"]");
 	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-C\",\"/w\",\"--\",\"--help me\"]");
-	autofree char *socket = xasprintf("%s/coppice/spawn-1.codex", folder);
+	autofree char *socket = xasprintf("%s/coppice-agents/spawn-1/codex", folder);
 	assert_string_equal(json_str(c.server, "socket"), socket);
 	assert_null(c.env);
 	assert_null(c.files);
@@ -369,6 +369,29 @@ static void test_where_it_listens(void **state)
 	assert_null(codex_link_socket(-1));
 }
 
+static void test_S5_confined_it_has_no_sandbox_of_its_own(void **state)
+{
+	(void)state;
+	struct agent_start s = plain();
+	autocommand c = {0};
+	json_auto_t *profile = json_pack("{s:s}", "permissions", "auto");
+	s.profile = profile;
+	s.confined = true;
+	s.git_dir = "/r/.git/worktrees/w";
+	s.common_dir = "/r/.git";
+	start(&s, &c);
+	assert_argv(c.argv, "[\"codex\",\"--remote\",\"@\",\"-a\",\"never\",\"-s\",\"danger-full-access\"]");
+	assert_null(setting(server_argv(&c), ROOTS));
+	autofree char *sockets = xasprintf("%s/coppice-agents/spawn-1", folder);
+	autofree char *home = path_join(folder, ".codex"), *config = path_join(home, "config.toml");
+	const json_t *write = json_object_get(c.places, "write"),
+		     *protect = json_object_get(c.places, "protect");
+	assert_string_equal(json_string_value(json_array_get(write, 0)), sockets);
+	assert_string_equal(json_string_value(json_array_get(write, 1)), home);
+	assert_string_equal(json_string_value(json_array_get(protect, 0)), config);
+	assert_string_equal(json_string_value(json_array_get(c.folders, 0)), sockets);
+}
+
 int main(int argc, char **argv)
 {
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -394,6 +417,7 @@ int main(int argc, char **argv)
 		TEST(test_a_long_prompt_is_in_a_file),
 		TEST(test_S3_a_path_that_is_no_sockets),
 		TEST(test_where_it_listens),
+		TEST(test_S5_confined_it_has_no_sandbox_of_its_own),
 	};
 	return cmocka_run_group_tests_name("agent-codex_start", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "cli/commands.h"
 #include "cli/out.h"
+#include "cli/peer_out.h"
 
 static int run_whoami(struct command_run *run, struct error *err)
 {
@@ -19,6 +20,7 @@ static int run_whoami(struct command_run *run, struct error *err)
 	out_text(stdout, json_str(me, "name"), false);
 	out_say(" (%s%s%s%s%s)\n", json_str(me, "role"), circle ? ", circle " : "", circle ? circle : "",
 		id ? ", " : "", id ? id : "");
+	writable_print(me);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "cli/out.h"
 #include "os/file.h"
 #include "os/kernel.h"
+#include "os/sandbox.h"
 #include "os/lock.h"
 #include "os/paths.h"
 #include "os/spawn.h"
@@ -25,6 +26,7 @@ enum {
 	OUTPUT_MAX = 64 * 1024,
 	CONFIG_MAX = 1 << 20,
 	LANDLOCK_WANTED = 1, /* Linux 5.13 */
+	SCOPES_WANTED = 6,   /* Linux 6.12 */
 	FREE_WANTED = 64 << 20,
 };
 
@@ -172,6 +174,23 @@ static void check_landlock(struct doctor *d)
 		add(d, "landlock", WARN,
 		    "run Linux 5.13 or newer with landlock among its LSMs (lsm=landlock,…)",
 		    "none: agents can be started without a sandbox only");
+}
+
+/* Tried, for whether a user may make namespaces is settled in many places. */
+static void check_sandbox(struct doctor *d)
+{
+	int abi = kernel_landlock_abi();
+	autoerror err = {0};
+	if (abi < LANDLOCK_WANTED)
+		return; /* said already */
+	if (sandbox_check(&err))
+		add(d, "sandbox", WARN, err.hint, "agents can be started without a sandbox only: %s",
+		    err.message);
+	else if (abi < SCOPES_WANTED)
+		add(d, "sandbox", OK, NULL,
+		    "works; signals and abstract sockets of others are in reach before Linux 6.12");
+	else
+		add(d, "sandbox", OK, NULL, "works");
 }
 
 /* --- folders --- */
@@ -422,9 +441,9 @@ json_t *doctor_checks(const char *dir)
 {
 	/* The configuration is known from check_configuration on. */
 	static void (*const checks[])(struct doctor * d) = {
-		check_git,	check_tmux,    check_kernel,	    check_landlock,
-		check_state,	check_runtime, check_configuration, check_disk,
-		check_identity, check_daemon,  check_terminals,	    check_agents,
+		check_git,    check_tmux,      check_kernel,	    check_landlock, check_sandbox,
+		check_state,  check_runtime,   check_configuration, check_disk,	    check_identity,
+		check_daemon, check_terminals, check_agents,
 	};
 	struct doctor d = {.dir = dir, .checks = json_array()};
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++)

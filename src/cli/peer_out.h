@@ -5,5 +5,7 @@
 #include <jansson.h>
 
 void peer_print(const json_t *peer);
+/* What a confined one may write; nothing for another. */
+void writable_print(const json_t *peer);
 
 #endif

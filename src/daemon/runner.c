@@ -13,6 +13,7 @@
 #include "daemon/worker.h"
 #include "flow/effects.h"
 #include "os/file.h"
+#include "os/paths.h"
 #include "os/proc.h"
 #include "term/composer.h"
 #include "term/inject.h"
@@ -323,11 +324,29 @@ static int write_files(const struct action *a, struct error *err)
 	return code;
 }
 
+/* The folders that it needs, among those of agents only. */
+static int make_folders(const struct action *a, struct error *err)
+{
+	autofree char *parent = paths_agents(a->daemon->paths.socket);
+	int code = 0;
+	size_t i;
+	const json_t *item;
+	json_array_foreach(json_object_get(json_object_get(a->effect.args, "spec"), "folders"), i, item)
+	{
+		const char *path = json_string_value(item);
+		if (!code && (!path || !path_inside(path, parent)))
+			code = error_set(err, ERR_INTERNAL, "a folder of the start lies elsewhere");
+		if (!code)
+			code = dir_make_private(path, err);
+	}
+	return code;
+}
+
 static void start_spawn(struct action *a)
 {
 	autoerror err = {0};
 	const char *id = json_str(a->effect.args, "spawn_id");
-	if (write_files(a, &err) ||
+	if (write_files(a, &err) || make_folders(a, &err) ||
 	    launch_write(a->daemon->paths.home, id, json_object_get(a->effect.args, "spec"), &err))
 		finish_error(a, &err);
 	else if (a->effect.probe)

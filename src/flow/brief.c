@@ -27,7 +27,7 @@ static void add_self(struct store *s, const char *peer_id, struct strbuf *out)
 		db_query(s,
 			 "SELECT name, role, circle, branch, path, EXISTS (SELECT 1 FROM branch_owner AS o"
 			 " WHERE o.repo_id = peer.repo_id AND o.branch = peer.branch AND o.peer_id ="
-			 " peer.peer_id) FROM peer WHERE peer_id = ?",
+			 " peer.peer_id), sandbox IS NOT NULL FROM peer WHERE peer_id = ?",
 			 "s", peer_id);
 	if (!query_next(&q))
 		return;
@@ -35,6 +35,10 @@ static void add_self(struct store *s, const char *peer_id, struct strbuf *out)
 	add_clipped(out, query_text(&q, 0), CLIP);
 	strbuf_addf(out, " (%s) in circle %s, one of several agents at work at the same time.\n",
 		    query_text(&q, 1), query_text(&q, 2));
+	if (query_int(&q, 6))
+		strbuf_addstr(out,
+			      "You are sandboxed: only this worktree, its branch and caches can be written"
+			      " (`coppice whoami` lists them).\n");
 	if (query_null(&q, 3))
 		return;
 	strbuf_addstr(out, query_int(&q, 5) ? "You own branch " : "You work on branch ");

@@ -27,6 +27,7 @@ static json_t *task_spec(const struct plan_file *plan, const struct plan_task *t
 	json_t *spec = json_pack("{s:o, s:o, s:s, s:s}", "needs", needs, "run", run, "start",
 				 plan_start_name((enum plan_start)task->start), "backend", task->backend);
 	json_set_str(spec, "profile", task->profile);
+	json_set_str(spec, "sandbox", task->sandbox);
 	return spec;
 }
 

@@ -288,6 +288,7 @@ void task_spawn(struct core *core, struct task *task)
 				    .backend = json_str(task->spec, "backend"),
 				    .path = w.path,
 				    .profile = json_str(task->spec, "profile"),
+				    .sandbox = json_str(task->spec, "sandbox"),
 				    .prompt = prompt,
 				    .from = &from,
 				    .argv = json_object_get(task->spec, "run"),

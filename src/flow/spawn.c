@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "base/alloc.h"
+#include "flow/confine.h"
 #include "flow/effects.h"
 #include "flow/spawn_agent.h"
 #include "mesh/peer.h"
@@ -46,6 +47,19 @@ static json_t *spawn_env(struct core *core, const struct spawn_order *order, con
 	return env;
 }
 
+/* Records what the peer may write, and has it hold for the start; NULL: all that the user may. What git would
+ * tidy up by itself is the whole repository's. */
+static void confine_spawn(struct core *core, const char *peer_id, json_t *spec, const json_t *confine)
+{
+	json_t *git = json_object_get(spec, "git");
+	(void)db_run(core->store, "UPDATE peer SET sandbox = ? WHERE peer_id = ?", "js", confine, peer_id);
+	if (!confine)
+		return;
+	json_object_set_new(spec, "confine", json_deep_copy(confine));
+	json_set_str(git, "gc.auto", "0");
+	json_set_str(git, "maintenance.auto", "false");
+}
+
 int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[ID_SIZE], int64_t *ret_effect,
 		struct error *err)
 {
@@ -65,8 +79,11 @@ int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[
 		     " VALUES (?,?,?,?,'starting',?,?)",
 		     "sssisi", ret_id, order->peer_id, order->job_id, order->fence, peer.circle,
 		     store_now(s));
+	json_auto_t *confine = NULL;
+	code = confine_make(core, order, ret_id, &confine, err);
 	json_t *spec = NULL;
-	code = spawn_agent_command(core, order, ret_id, &spec, err);
+	if (!code)
+		code = spawn_agent_command(core, order, ret_id, confine, &spec, err);
 	if (code)
 		return code;
 	json_t *env = spawn_env(core, order, &peer);
@@ -75,6 +92,7 @@ int spawn_order(struct core *core, const struct spawn_order *order, char ret_id[
 	json_object_set_new(spec, "env", env);
 	autofree char *hooks = guard_hooks_path(core->home);
 	json_object_set_new(spec, "git", json_pack("{s:s}", "core.hooksPath", hooks));
+	confine_spawn(core, order->peer_id, spec, confine);
 	json_set_str(spec, "cwd", order->path);
 	json_set_str(spec, "kind", backend->launch == AGENT_LAUNCH_WATCH ? "watch" : "exec");
 	json_t *args = json_pack("{s:s, s:s, s:s, s:s, s:o}", "spawn_id", ret_id, "circle", peer.circle,
@@ -186,7 +204,10 @@ static void settle_end(struct core *core, const struct spawn_row *row)
 				 left ? json_object_get(left, "exit") : NULL);
 	event_emit(core->store, "spawn.ended", row->id, NULL, data);
 	if (status != 0) {
-		autofree char *reason = why_ended(left);
+		autofree char *how = why_ended(left);
+		autofree char *denied =
+			confine_denied(core->store, row->peer_id, left ? json_str(left, "tail") : NULL);
+		autofree char *reason = denied ? xasprintf("%s; %s", how, denied) : TAKE_PTR(how);
 		fail_spawn(core, row, reason, CAUSE_PROCESS_GONE);
 		return;
 	}

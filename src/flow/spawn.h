@@ -21,6 +21,7 @@ struct spawn_order {
 	const struct caller *from; /* whose words the prompt is; NULL is Coppice's own */
 	const char *job_id;	   /* the job that it is to do, or NULL */
 	int64_t fence;		   /* of the job's attempt */
+	const char *sandbox;	   /* "worktree" or "none"; NULL: as the profile says */
 	const json_t *env;	   /* {"NAME": value}; added to what every spawn gets; or NULL */
 };
 

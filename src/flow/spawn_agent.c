@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/setup_backend.h"
 #include "base/alloc.h"
+#include "flow/confine.h"
 #include "flow/effects.h"
 #include "mesh/message.h"
 #include "mesh/render.h"
@@ -54,7 +55,7 @@ static void git_folders(struct store *s, const char *path, char **ret_git_dir, c
 }
 
 int spawn_agent_command(struct core *core, const struct spawn_order *order, const char *spawn_id,
-			json_t **ret, struct error *err)
+			json_t *confine, json_t **ret, struct error *err)
 {
 	const struct agent_backend *backend = agent_backend_find(order->backend);
 	if (!backend->start) {
@@ -78,13 +79,18 @@ int spawn_agent_command(struct core *core, const struct spawn_order *order, cons
 			order->profile ? config_profile(core->config, backend->name, order->profile) : NULL,
 		.prompt = order->prompt ? strbuf_str(&prompt) : NULL,
 		.git_dir = git_dir,
-		.common_dir = common_dir};
+		.common_dir = common_dir,
+		.confined = confine != NULL,
+		.tmp = confine ? json_str(confine, "tmp") : NULL};
 	start.settled = setup_settled(backend->name, core->program, json_object_get(start.profile, "env"));
 	_cleanup_(agent_command_release) struct agent_command command = {0};
 	code = backend->start(&start, &command, err);
 	if (!code)
-		*ret = json_pack("{s:O, s:O?, s:O?, s:O?}", "argv", command.argv, "env", command.env, "files",
-				 command.files, "server", command.server);
+		*ret = json_pack("{s:O, s:O?, s:O?, s:O?, s:O?}", "argv", command.argv, "env", command.env,
+				 "files", command.files, "folders", command.folders, "server",
+				 command.server);
+	if (!code && confine)
+		confine_add(confine, command.places);
 	return code;
 }
 

@@ -17,10 +17,12 @@
 #include "mesh/peer.h"
 #include "store/event.h"
 
-/* Makes what the pane's process is to run: {"argv","env","files","server"}, and stores the first prompt. For
- * a plain command that is the order's own argv. `ret` is a new reference. */
+/* Makes what the pane's process is to run: {"argv","env","files","folders","server"}, and stores the first
+ * prompt. For a plain command that is the order's own argv. `confine` is what it may write when it is
+ * confined (flow/confine.h), to which the backend's own places are added; or NULL. `ret` is a new reference.
+ */
 int spawn_agent_command(struct core *core, const struct spawn_order *order, const char *spawn_id,
-			json_t **ret, struct error *err) _warn_unused_;
+			json_t *confine, json_t **ret, struct error *err) _warn_unused_;
 /* Whether the backend's agents register by themselves, after their terminal was started. */
 bool spawn_registers(struct store *s, const char *peer_id);
 /* Its terminal runs: from now on it has delivery.first_prompt to register. */

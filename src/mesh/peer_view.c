@@ -10,7 +10,7 @@
 	" last_seen, pid, transport, live AND backend NOT IN ('script', 'surface') AND status = 'online' "   \
 	"AND hooked = 0 AND"                                                                                 \
 	" NOT EXISTS (SELECT 1 FROM transport AS t WHERE t.peer_id = peer.peer_id), do_not_disturb,"         \
-	" served, turn_failed FROM peer "
+	" served, turn_failed, sandbox IS NOT NULL FROM peer "
 
 /* "busy" is an online peer within a turn, be it working or waiting for a permission. */
 static const char *shown_status(const char *status, const char *turn)
@@ -51,6 +51,7 @@ static json_t *row_to_json(const struct query *q)
 	json_set_str(json, "transport", deaf ? NULL : query_text(q, 12));
 	set_note(json, q, deaf);
 	json_object_set_new(json, "quiet", json_boolean(query_int(q, 14) != 0));
+	json_set_str(json, "sandbox", query_int(q, 17) ? "worktree" : NULL);
 	return json;
 }
 

@@ -398,9 +398,10 @@ static void test_turns_and_how_peers_are_shown(void **state)
 {
 	struct world *w = *state;
 	struct peer_ref peer = world_agent(w, "feat/a", "features", NULL);
-	static const char *const fields[] = {"peer_id",	   "name",    "circle",	   "role",   "status",
-					     "turn_state", "backend", "path",	   "branch", "description",
-					     "last_seen",  "pid",     "transport", "note",   "quiet"};
+	static const char *const fields[] = {"peer_id",	  "name",	 "circle",    "role",
+					     "status",	  "turn_state",	 "backend",   "path",
+					     "branch",	  "description", "last_seen", "pid",
+					     "transport", "note",	 "quiet",     "sandbox"};
 	static const struct {
 		enum turn_state turn;
 		const char *status;

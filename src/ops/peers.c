@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "base/alloc.h"
+#include "flow/confine.h"
 #include "flow/session.h"
 #include "flow/spawn.h"
 #include "mesh/peer.h"
@@ -18,7 +19,7 @@
 #define PEER_SHAPE                                                                                           \
 	"{\"peer_id\",\"name\",\"circle\",\"role\",\"status\",\"turn_state\",\"backend\",\"path\","          \
 	"\"branch\","                                                                                        \
-	"\"description\",\"last_seen\",\"pid\",\"transport\",\"quiet\"}"
+	"\"description\",\"last_seen\",\"pid\",\"transport\",\"quiet\",\"sandbox\"}"
 
 static int handle_list(struct op_call *call, json_t **ret, struct error *err)
 {
@@ -47,12 +48,22 @@ static int find(struct op_call *call, const char *param, struct peer_ref *ret, s
 	return route_find(call->store, call->caller, op_text(call, param), op_text(call, "circle"), ret, err);
 }
 
+/* One peer in full: a confined one with "writable", the places that it may write. */
+static json_t *peer_in_full(struct store *s, const char *peer_id)
+{
+	json_t *peer = peer_to_json(s, peer_id);
+	json_t *writable = confine_writable(s, peer_id);
+	if (writable)
+		json_object_set_new(peer, "writable", writable);
+	return peer;
+}
+
 static int handle_show(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct peer_ref peer;
 	int code = find(call, "peer_name", &peer, err);
 	if (!code)
-		*ret = peer_to_json(call->store, peer.peer_id);
+		*ret = peer_in_full(call->store, peer.peer_id);
 	return code;
 }
 
@@ -73,12 +84,12 @@ static int handle_whoami(struct op_call *call, json_t **ret, struct error *err)
 {
 	(void)err;
 	if (call->caller->kind != CALLER_UNKNOWN) {
-		*ret = peer_to_json(call->store, call->caller->peer_id);
+		*ret = peer_in_full(call->store, call->caller->peer_id);
 		return 0;
 	}
-	static const char *const fields[] = {"peer_id",	  "status",    "turn_state", "backend",
-					     "path",	  "branch",    "circle",     "pid",
-					     "transport", "last_seen", "description"};
+	static const char *const fields[] = {"peer_id",	  "status",    "turn_state",  "backend",
+					     "path",	  "branch",    "circle",      "pid",
+					     "transport", "last_seen", "description", "sandbox"};
 	*ret = json_pack("{s:s, s:s}", "name", "unknown", "role", "unknown");
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		json_object_set_new(*ret, fields[i], json_null());

@@ -26,8 +26,16 @@ static int check_agent(const char *backend, const char *profile, const char *san
 	int code = spawning_check_agent(data, known, profile, err);
 	if (code)
 		return code;
-	if (sandbox && strcmp(sandbox, "none") != 0)
-		return error_set(err, ERR_UNSUPPORTED, "sandbox '%s' is not in this version", sandbox);
+	const struct core *core = data;
+	const json_t *settings = profile ? config_profile(core->config, backend, profile) : NULL;
+	const char *permissions = settings ? json_str(settings, "permissions") : NULL;
+	if (sandbox && strcmp(sandbox, "none") == 0 && permissions && strcmp(permissions, "auto") == 0)
+		return error_hint(err,
+				  error_set(err, ERR_INVALID,
+					    "the profile %s has permissions: auto, which"
+					    " requires a sandbox",
+					    profile),
+				  "take 'sandbox: none' out of the plan");
 	return 0;
 }
 

@@ -137,6 +137,12 @@ void paths_release(struct paths *p)
 	*p = (struct paths){0};
 }
 
+char *paths_agents(const char *socket)
+{
+	autofree char *runtime = path_folder(socket);
+	return xasprintf("%s-agents", runtime);
+}
+
 int paths_prepare(const struct paths *p, struct error *err)
 {
 	int r = dir_make_private(p->home, err);

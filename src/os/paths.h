@@ -24,6 +24,9 @@ struct paths {
  * path would not fit into sun_path. */
 int paths_find(struct paths *ret, struct error *err) _warn_unused_;
 void paths_release(struct paths *p);
+/* The folder beside the one of the daemon's `socket` in which agents have theirs: apart, so that a confined
+ * one can see the daemon's and no other's. Caller frees. */
+char *paths_agents(const char *socket);
 /* Creates home and runtime, 0700, and refuses them when others could have a hand in them (S1). */
 int paths_prepare(const struct paths *p, struct error *err) _warn_unused_;
 

@@ -3,13 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "os/env.h"
+#include "os/file.h"
 
 static int connect_error(int errnum, const char *path, struct error *err)
 {
@@ -65,4 +69,34 @@ int socket_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, struct error *err)
 	if (ret_uid)
 		*ret_uid = cred.uid;
 	return 0;
+}
+
+/* Where the socket is that `path` leads to, resolved; caller frees. */
+static int find_linked(const char *path, char **ret, struct error *err)
+{
+	char target[PATH_MAX];
+	if (access(path, F_OK) == 0)
+		return path_resolve(path, ret, err);
+	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	if (n <= 0)
+		return error_set(err, ERR_NOT_FOUND, "nobody listens on %s", path);
+	target[n] = '\0';
+	autofree char *folder = path_folder(path);
+	autofree char *beside = path_join(folder, path_base(target));
+	return path_resolve(beside, ret, err);
+}
+
+int socket_connect_linked(const char *path, usec_t limit, int *ret_fd, struct error *err)
+{
+	autofree char *real = NULL;
+	int code = find_linked(path, &real, err);
+	if (code)
+		return code;
+	autofree char *folder = path_folder(real);
+	autoclose int dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return connect_error(errno, path, err);
+	autofree char *near = xasprintf("/proc/self/fd/%d/%s", dir, path_base(real));
+	code = socket_connect(near, limit, ret_fd, NULL);
+	return code ? error_set(err, (enum error_code)code, "nobody listens on %s", path) : 0;
 }

@@ -172,12 +172,31 @@ static int prepare(const char *given, int argc, char **argv, struct strbuf *inpu
 	return guard_hook_find(name, ours, ret_path, err);
 }
 
+/* A commit concludes what it was picked from, and git drops these then. It cannot where the sandbox shuts
+ * packed-refs (S5), which it locks for that, though they are files of the worktree's own: the repository
+ * would look as if the pick were still under way. So it is done in its place. */
+static void conclude_picks(const char *hook)
+{
+	static const char *const picks[] = {"CHERRY_PICK_HEAD", "REVERT_HEAD"};
+	const char *git_dir = getenv("GIT_DIR");
+	if (strcmp(hook, "post-commit") != 0 && strcmp(hook, "post-rewrite") != 0)
+		return;
+	autofree char *common = git_dir ? xasprintf("%s/../..", git_dir) : NULL;
+	if (!common || access(common, W_OK) == 0 || errno != EROFS)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(picks); i++) {
+		autofree char *path = path_join(git_dir, picks[i]);
+		(void)unlink(path); /* most commits are not picked */
+	}
+}
+
 int guard_main(const char *home, int argc, char **argv)
 {
 	autoerror err = {0};
 	autostrbuf input = STRBUF_INIT(INPUT_MAX);
 	autofree char *path = NULL;
 	bool checked = false;
+	conclude_picks(path_base(argv[0]));
 	if (prepare(home, argc, argv, &input, &checked, &path, &err))
 		return report(&err);
 	int code = path ? run_hook(path, argc, argv, checked ? &input : NULL, &err) : 0;

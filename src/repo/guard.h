@@ -11,6 +11,8 @@
  * passes, as `git pack-refs` and `git gc` do with everybody's. Any other branch, tag or reference is as free
  * as without it.
  *
+ * After a commit it does what git cannot where the sandbox shuts packed-refs: it drops CHERRY_PICK_HEAD.
+ *
  * It guards against accidents; a peer that sets core.hooksPath by itself goes around it (S5 is what
  * confines). */
 #ifndef REPO_GUARD_H

@@ -225,4 +225,8 @@ static const char notes[] =
 	"ALTER TABLE peer ADD COLUMN served INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE peer ADD COLUMN turn_failed TEXT;";
 
-const char *const schema_migrations[] = {initial, sessions, governor, notes, NULL};
+static const char sandbox[] =
+	/* what its last start may write (S5), as JSON; null: all that the user may */
+	"ALTER TABLE peer ADD COLUMN sandbox TEXT;";
+
+const char *const schema_migrations[] = {initial, sessions, governor, notes, sandbox, NULL};

@@ -32,6 +32,7 @@
 #include "os/gitenv.h"
 #include "os/lock.h"
 #include "os/proc.h"
+#include "os/sandbox.h"
 #include "os/env.h"
 #include "os/spawn.h"
 #include "term/launch_server.h"
@@ -52,7 +53,8 @@ struct launch {
 	char *spec_path, *lock_path, *exit_path;
 	int lock_fd;
 	json_t *spec;
-	const char **argv; /* of the spec; the array is owned, its strings are not */
+	const json_t *confine; /* of the spec; NULL: it is free */
+	const char **argv;     /* of the spec; the array is owned, its strings are not */
 	char **env;
 	char *program;
 	const char *cwd;
@@ -224,6 +226,24 @@ static int read_git(struct launch *l, struct error *err)
 	return 0;
 }
 
+/* After git's variables, of which it changes none. */
+static int read_confine(struct launch *l, struct error *err)
+{
+	const json_t *confine = json_object_get(l->spec, "confine");
+	if (!confine || json_is_null(confine))
+		return 0;
+	if (!json_is_object(confine))
+		return error_set(err, ERR_INVALID, "what the spawn may write is unusable");
+	union {
+		char **in;
+		const char *const *out;
+	} env = {l->env};
+	l->confine = confine;
+	l->env = sandbox_env(confine, env.out);
+	env_free(env.in);
+	return 0;
+}
+
 static int read_server(struct launch *l, const char *log, struct error *err)
 {
 	const json_t *server = json_object_get(l->spec, "server");
@@ -231,7 +251,9 @@ static int read_server(struct launch *l, const char *log, struct error *err)
 		return 0;
 	if (!l->watch)
 		return error_set(err, ERR_INVALID, "only a spawn that is watched may have a server");
-	return launch_server_read(server, l->cwd, l->env, xstrdup(log), &l->server, err);
+	int code = launch_server_read(server, l->cwd, l->env, xstrdup(log), &l->server, err);
+	l->server.confine = l->confine;
+	return code;
 }
 
 static int read_spec(struct launch *l, const char *server_log, struct error *err)
@@ -243,6 +265,8 @@ static int read_spec(struct launch *l, const char *server_log, struct error *err
 		code = read_env(l, err);
 	if (!code)
 		code = read_git(l, err);
+	if (!code)
+		code = read_confine(l, err);
 	if (code)
 		return code;
 	const char *kind = json_str(l->spec, "kind");
@@ -472,32 +496,47 @@ static void capture(struct ending *e)
 
 static const int watched_signals[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU};
 
-/* In the child. Reports errno through `report_fd` when it cannot become the program. */
+/* Why the child could not become the program, as it tells the launcher. */
+struct failure {
+	int exit_code;
+	char why[LAUNCH_SUMMARY_MAX / 2];
+};
+
+_noreturn_ static void give_up(int report_fd, int exit_code, const struct error *err)
+{
+	struct failure f = {.exit_code = exit_code};
+	(void)snprintf(f.why, sizeof(f.why), "%s%s%s", err->message, err->hint ? ": " : "",
+		       err->hint ? err->hint : "");
+	(void)!write(report_fd, &f, sizeof(f)); /* the parent then sees the exit code only */
+	_exit(exit_code);
+}
+
+/* In the child. Says through `report_fd` why it cannot become the program. */
 _noreturn_ static void become_child(const struct launch *l, pid_t parent, const sigset_t *mask, int report_fd)
 {
 	(void)setpgid(0, 0); /* the parent does so too; whoever comes first */
 	if (isatty(STDIN_FILENO))
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp()); /* SIGTTOU is blocked still */
-	int failed = 0;
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		failed = errno;
-	if (getppid() != parent)
-		_exit(EXIT_NOT_STARTED);
+	autoerror err = {0};
 	for (size_t i = 0; i < ARRAY_SIZE(watched_signals); i++)
 		(void)signal(watched_signals[i], SIG_DFL);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
-	if (!failed && chdir(l->cwd) < 0)
-		failed = errno;
-	if (!failed) {
+	if (l->confine && sandbox_enter(l->confine, &err))
+		give_up(report_fd, EXIT_NOT_STARTED, &err);
+	/* After the sandbox, whose other credentials would undo it. */
+	bool ready = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
+	if (getppid() != parent)
+		_exit(EXIT_NOT_STARTED);
+	if (ready && chdir(l->cwd) == 0) {
 		union {
 			const char **in;
 			char *const *out;
 		} argv = {l->argv}; /* execve's prototype lacks the const that it keeps */
 		(void)execve(l->program, argv.out, l->env);
-		failed = errno;
 	}
-	(void)!write(report_fd, &failed, sizeof(failed)); /* the parent then sees the exit code only */
-	_exit(EXIT_NO_PROGRAM);
+	int failed = errno;
+	(void)error_errno(&err, failed, "cannot start %s in %s", l->argv[0], l->cwd);
+	give_up(report_fd, failed == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_STARTED, &err);
 }
 
 /* Waits for the child's end and passes on what it should know of. A server that has ended before takes the
@@ -540,7 +579,7 @@ static void ending_of(int status, const struct error *server_ended, struct endin
 
 static int watch_child(struct launch *l, pid_t child, int report_fd, const sigset_t *signals)
 {
-	int failed = 0;
+	struct failure failed = {0};
 	ssize_t n;
 	autoerror server_ended = {0};
 	do
@@ -552,8 +591,8 @@ static int watch_child(struct launch *l, pid_t child, int report_fd, const sigse
 		(void)tcsetpgrp(STDIN_FILENO, getpgrp()); /* fails when the terminal is gone, as it may be */
 	if (n == sizeof(failed)) {
 		autoerror err = {0};
-		(void)error_errno(&err, failed, "cannot start %s in %s", l->argv[0], l->cwd);
-		return not_started(l, failed == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_STARTED, &err);
+		(void)error_set(&err, ERR_SYSTEM, "%s", failed.why);
+		return not_started(l, failed.exit_code, &err);
 	}
 	_cleanup_(ending_release) struct ending e = ENDING_INIT;
 	ending_of(status, &server_ended, &e);
@@ -586,6 +625,23 @@ static int run_child(struct launch *l, const sigset_t *signals, const sigset_t *
 	return watch_child(l, child, report_read, signals);
 }
 
+/* Removes what was made for this spawn alone. What cannot be removed is in use by something that it left
+ * behind. */
+static void tidy_up(const struct launch *l)
+{
+	size_t i;
+	const json_t *folder;
+	autoerror err = {0};
+	const char *tmp = l->confine ? json_str(l->confine, "tmp") : NULL;
+	if (tmp && tree_remove(tmp, &err))
+		report(&err);
+	json_array_foreach(json_object_get(l->spec, "folders"), i, folder)
+	{
+		if (tree_remove(json_string_value(folder), &err))
+			report(&err);
+	}
+}
+
 static int run_watched(struct launch *l)
 {
 	sigset_t signals, before;
@@ -602,6 +658,7 @@ static int run_watched(struct launch *l)
 		return not_started(l, EXIT_NOT_STARTED, &err);
 	int code = run_child(l, &signals, &before);
 	launch_server_stop(&l->server);
+	tidy_up(l);
 	return code;
 }
 
@@ -609,6 +666,9 @@ static int run_watched(struct launch *l)
 
 static int run_in_place(struct launch *l)
 {
+	autoerror err = {0};
+	if (l->confine && sandbox_enter(l->confine, &err))
+		return not_started(l, EXIT_NOT_STARTED, &err);
 	if (chdir(l->cwd) == 0) {
 		union {
 			const char **in;
@@ -616,7 +676,6 @@ static int run_in_place(struct launch *l)
 		} argv = {l->argv};
 		(void)execve(l->program, argv.out, l->env);
 	}
-	autoerror err = {0};
 	int failed = errno;
 	(void)error_errno(&err, failed, "cannot start %s in %s", l->argv[0], l->cwd);
 	return not_started(l, failed == ENOENT ? EXIT_NO_PROGRAM : EXIT_NOT_STARTED, &err);

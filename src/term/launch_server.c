@@ -19,6 +19,7 @@
 #include "base/timeval.h"
 #include "os/env.h"
 #include "os/file.h"
+#include "os/sandbox.h"
 #include "os/socket.h"
 #include "os/spawn.h"
 
@@ -106,12 +107,18 @@ _noreturn_ static void become_server(const struct launch_server *s, pid_t parent
 				     int output)
 {
 	(void)setpgid(0, 0); /* the guard does so too; whoever comes first */
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(NOT_STARTED);
 	(void)dup2(output, STDOUT_FILENO);
 	(void)dup2(output, STDERR_FILENO);
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
+	autoerror err = {0};
+	if (s->confine && sandbox_enter(s->confine, &err)) {
+		(void)dprintf(STDERR_FILENO, "%s%s%s\n", err.message, err.hint ? ": " : "",
+			      err.hint ? err.hint : "");
+		_exit(NOT_STARTED);
+	}
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the sandbox, whose other credentials would undo it */
+	if (getppid() != parent)
+		_exit(NOT_STARTED);
 	if (chdir(s->cwd) == 0) {
 		union {
 			const char **in;
@@ -282,14 +289,12 @@ bool launch_server_ended(struct launch_server *s, struct error *err)
 /* Whether somebody listens: yes 1, not yet 0, nothing is there -1. */
 static int listens(const struct launch_server *s)
 {
-	autofree char *real = NULL;
 	autoclose int fd = -1;
 	struct stat st;
 	if (lstat(s->socket, &st) < 0)
 		return -1;
 	/* A symlink, perhaps: to a path that is longer than a socket's own may be, or not there yet. */
-	return path_resolve(s->socket, &real, NULL) == 0 &&
-	       socket_connect(real, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
+	return socket_connect_linked(s->socket, USEC_PER_MSEC * RETRY, &fd, NULL) == 0;
 }
 
 static int open_watch(const struct launch_server *s, int *ret_fd, struct error *err)

@@ -27,8 +27,9 @@ struct launch_server {
 	const char *socket;
 	const char *cwd; /* borrowed, as is env */
 	char *const *env;
-	char *log;   /* owned */
-	pid_t guard; /* 0: it does not run */
+	const json_t *confine; /* borrowed: what it is confined to (os/sandbox.h), or NULL */
+	char *log;	       /* owned */
+	pid_t guard;	       /* 0: it does not run */
 };
 
 /* Takes the server's part of a spec, {"argv":[…],"socket":PATH}; `log` is given away. ERR_INVALID,
