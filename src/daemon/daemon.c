@@ -65,7 +65,7 @@ static int load_config(struct daemon *d, struct error *err)
 /* A secret of this state folder, made once: what a human without a terminal presents (I2). */
 static int load_token(struct daemon *d, struct error *err)
 {
-	autofree char *path = path_join(d->paths.home, "token");
+	autofree char *path = paths_token(d->paths.home);
 	autostrbuf text = STRBUF_INIT(TOKEN_MAX);
 	int code = file_read(path, &text, err);
 	if (code == ERR_NOT_FOUND) {

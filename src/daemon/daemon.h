@@ -8,7 +8,6 @@
  *	records.c  the runtimes' own records of their sessions
  *	guard.c    the files by which git refuses peers what is not theirs
  *	branches.c owned branches that are moved past that
-
  *	gather.c   the first moment, in which sessions older than this daemon come
  *	watch.c    processes whose end must be noticed
  *	identify.c the evidence of who calls

@@ -139,7 +139,9 @@ int confine_make(struct core *core, const struct spawn_order *order, const char 
 	autofree char *agents = paths_agents(core->socket);
 	add(spec, "keep", order->path);
 	add(spec, "keep", runtime);
+	autofree char *token = paths_token(core->home);
 	add(spec, "hide", agents);
+	add(spec, "hide", token);
 	autofree char *tmp = xasprintf("%s/tmp/%s", core->home, spawn_id);
 	json_set_str(spec, "tmp", tmp);
 	*ret = json_incref(spec);

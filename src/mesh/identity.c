@@ -112,6 +112,7 @@ static bool is_human(struct store *s, const struct proc_chain *chain,
 		     const struct identity_evidence *evidence)
 {
 	return chain->at[0].tty != 0 && all_seen(chain) && evidence->marked != TRUTH_YES &&
+	       evidence->confined == TRUTH_NO &&
 	       !db_int(s, 0,
 		       "SELECT 1 FROM session WHERE ended_at IS NULL AND kind = 'terminal' AND tty = ?"
 		       " AND boot_id = ? LIMIT 1",
@@ -137,7 +138,8 @@ static bool is_service(struct store *s, const struct proc_chain *chain,
 		       const struct identity_evidence *evidence)
 {
 	return chain->at[0].tty == 0 && all_seen(chain) && evidence->marked == TRUTH_NO &&
-	       !evidence->terminal_server && has_living_leader(chain) && !was_agent(s, chain);
+	       evidence->confined == TRUTH_NO && !evidence->terminal_server && has_living_leader(chain) &&
+	       !was_agent(s, chain);
 }
 
 void identity_resolve(struct store *s, const struct proc_chain *chain,

@@ -7,15 +7,15 @@
  *           that Coppice started; so an inner agent beats an outer one (I4). Else: the caller's
  *           session leader is such a terminal process (a double fork keeps its session).
  *  human    a token; or a controlling terminal that is not one of Coppice's, with the whole chain seen, no
- *           mark of a peer in the environment, and no process in the chain that was an agent before it
- *           was taken offline (it is no user because it is no peer any more).
- *  service  no terminal, the whole chain seen, its environment read and unmarked, no terminal server in the
- *           chain, and the session's leader a living proper ancestor (or, for a leader itself, a parent
- * outside of this pid namespace): CI, cron, a script. unknown  everything else. It may read, and send as
- * "unknown"; it never counts as the user.
+ *           mark of a peer in the environment, not confined, and no process in the chain that was an agent
+ *           before it was taken offline (it is no user because it is no peer any more).
+ *  service  no terminal, the whole chain seen, its environment read and unmarked, not confined, no terminal
+ *           server in the chain, and the session's leader a living proper ancestor (or, for a leader
+ *           itself, a parent outside of this pid namespace): CI, cron, a script.
+ *  unknown  everything else. It may read, and send as "unknown"; it never counts as the user.
  *
  * This guards against accidents and confusion. A hostile process of the same user can allocate a terminal
- * or write the token's file; only the sandbox stops that one (S5). */
+ * or read the token's file; only the sandbox stops that one (S5), in which the token is not to be seen. */
 #ifndef MESH_IDENTITY_H
 #define MESH_IDENTITY_H
 
@@ -42,10 +42,11 @@ struct caller {
 };
 
 /* What the daemon knows besides the chain. All zero is the least that can be said, except that `marked`
- * must be filled in: TRUTH_NO claims that the environment was read. */
+ * and `confined` must be filled in: TRUTH_NO claims that it was looked at. */
 struct identity_evidence {
 	bool token;	       /* it presented a valid token */
 	enum truth marked;     /* its environment has COPPICE_PEER */
+	enum truth confined;   /* it does not see the token's file, as in a sandbox of ours (S5) */
 	uint64_t leader_start; /* start time of the process whose pid is the caller's session id; 0 if gone */
 	bool terminal_server;  /* a tmux server is in the chain (tmux run-shell): the pane cannot be told */
 	/* The runtime's session that the caller names; it selects among those that a process proven to

@@ -137,6 +137,11 @@ void paths_release(struct paths *p)
 	*p = (struct paths){0};
 }
 
+char *paths_token(const char *home)
+{
+	return path_join(home, "token");
+}
+
 char *paths_agents(const char *socket)
 {
 	autofree char *runtime = path_folder(socket);

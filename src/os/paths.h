@@ -24,6 +24,9 @@ struct paths {
  * path would not fit into sun_path. */
 int paths_find(struct paths *ret, struct error *err) _warn_unused_;
 void paths_release(struct paths *p);
+/* The file with the secret by which a human without a terminal is known (I2), in the state folder; caller
+ * frees. */
+char *paths_token(const char *home);
 /* The folder beside the one of the daemon's `socket` in which agents have theirs: apart, so that a confined
  * one can see the daemon's and no other's. Caller frees. */
 char *paths_agents(const char *socket);

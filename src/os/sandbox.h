@@ -1,23 +1,25 @@
 /* Confining a process and all that it will start (S5).
  *
  * In a mount namespace of its own every file system is read-only but for the places that it may write, and
- *the sockets of others (terminals, session bus, containers, keys) are out of sight, for connecting writes
- *nothing. Landlock then refuses the same writes once more, and all that could undo the namespace: mounts, and
- *looking into or (from its version 6 on) signalling processes outside. So one of the two may miss a case:
- *Landlock does not see changes of modes and owners, and before version 3 no truncation. Nothing is given back
- *later; what it starts inherits all of it.
+ * the sockets of others (terminals, session bus, containers, keys) are out of sight, for connecting writes
+ * nothing. Landlock then refuses the same writes once more, and all that could undo the namespace: mounts,
+ * and looking into or (from its version 6 on) signalling processes outside. So one of the two may miss a
+ * case: Landlock does not see changes of modes and owners, and before version 3 no truncation. Nothing is
+ * given back later; what it starts inherits all of it.
  *
  * What is allowed is a JSON object of lists of absolute paths, each of which may be absent:
  *	write	may be written, with all below; what is not there is skipped
  *	make	the same, but folders that are made when they are missing
  *	extra	the same as `write`, by the user's configuration: refused where it reaches a protected place
  *	protect	is never written: what of it lies within a place of `write` is read-only there
- *	hide	folders that are seen empty, besides those in which others' sockets are known to be
+ *	hide	folders that are seen empty, besides those in which others' sockets are known to be, and
+ *		files that read as empty: secrets
  *	keep	folders that stay to be seen within one that is hidden, with their sockets: the daemon's
  * and
  *	over	{PATH: FOLDER}: at that path it sees this folder of its own, which `write` names; the path is
- *made when it is missing tmp	its own temporary folder, made when it is missing. It stands for /tmp, too,
- *where nothing that is named here, nor the home folder or the program, lies in /tmp */
+ *		made when it is missing
+ *	tmp	its own temporary folder, made when it is missing. It stands for /tmp, too, where nothing that
+ *		is named here, nor the home folder or the program, lies in /tmp */
 #ifndef OS_SANDBOX_H
 #define OS_SANDBOX_H
 

@@ -186,15 +186,21 @@ static int hide_folder(struct hider *h, const char *folder, const char *instead,
 	return code;
 }
 
+/* Nothing is to be read there, and nobody listens. */
+static int hide_file(const char *path, struct error *err)
+{
+	if (bind_over("/dev/null", path) < 0 && errno != ENOENT)
+		return error_errno(err, errno, "the sandbox cannot hide %s", path);
+	return 0;
+}
+
 static int hide_socket(const struct hider *h, const char *path, struct error *err)
 {
 	struct stat st;
 	if (place_covers(&h->hidden, path) || place_covers(&h->box->keep, path) ||
 	    place_covers(&h->box->over, path) || stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
 		return 0;
-	if (bind_over("/dev/null", path) < 0 && errno != ENOENT)
-		return error_errno(err, errno, "the sandbox cannot hide %s", path);
-	return 0;
+	return hide_file(path, err);
 }
 
 /* Hides the folder, and with it what will be made in it later; one in which something must stay to be seen is
@@ -207,6 +213,8 @@ static int hide(struct hider *h, const char *path, struct error *err)
 		return 0;
 	if (S_ISSOCK(st.st_mode))
 		return hide_socket(h, real, err);
+	if (S_ISREG(st.st_mode))
+		return hide_file(real, err);
 	if (!S_ISDIR(st.st_mode) || strcmp(real, "/") == 0 || place_covers(&h->hidden, real) ||
 	    place_covers(&h->box->keep, real) || needs(h, real))
 		return 0;

@@ -19,7 +19,9 @@
 
 #include "base/json.h"
 #include "os/env.h"
+#include "os/file.h"
 #include "os/kernel.h"
+#include "os/proc.h"
 #include "os/sandbox.h"
 #include "os/socket.h"
 #include "os/spawn.h"
@@ -320,6 +322,56 @@ static void test_S5_it_sees_no_foreign_socket(void **state)
 	assert_true(a >= 0 && b >= 0 && c >= 0 && d >= 0);
 }
 
+static int read_secret(void)
+{
+	autofree char *path = at("other/secret");
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char c;
+	MUST(fd >= 0 && read(fd, &c, 1) == 0);
+	return 0;
+}
+
+/* Becomes confined, says so on `to`, and lives until `from` is closed. */
+static _noreturn_ void stay_confined(const json_t *spec, int to, int from)
+{
+	char c = 0;
+	(void)dup2(to, STDOUT_FILENO); /* no other descriptor is left to it */
+	(void)dup2(from, STDIN_FILENO);
+	int code = sandbox_enter(spec, NULL);
+	_exit(code || write(STDOUT_FILENO, "x", 1) != 1 || read(STDIN_FILENO, &c, 1) != 0);
+}
+
+static void test_S5_a_secret_is_hidden_and_that_tells_who_is_confined(void **state)
+{
+	(void)state;
+	need_sandbox();
+	make("other/secret", false);
+	autofree char *secret = at("other/secret"), *plain = at("other");
+	assert_int_equal(file_replace(secret, "s3cret", 6, 0600, NULL), 0);
+	json_auto_t *spec = usual();
+	add(spec, "hide", "other/secret");
+	assert_int_equal(in_sandbox(spec, read_secret), 0);
+	int said[2], end[2], status = 0;
+	char c = 0;
+	assert_int_equal(pipe2(said, O_CLOEXEC) | pipe2(end, O_CLOEXEC), 0);
+	pid_t pid = fork();
+	if (pid == 0) {
+		(void)close(end[1]);
+		stay_confined(spec, said[1], end[0]);
+	}
+	(void)close(said[1]);
+	assert_int_equal(read(said[0], &c, 1), 1);
+	assert_int_equal(proc_sees(pid, secret), TRUTH_NO);
+	assert_int_equal(proc_sees(pid, plain), TRUTH_YES);
+	assert_int_equal(proc_sees(getpid(), secret), TRUTH_YES);
+	(void)close(said[0]);
+	(void)close(end[0]);
+	(void)close(end[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_int_equal(proc_sees(pid, secret), TRUTH_UNKNOWN);
+}
+
 static int write_made(void)
 {
 	MUST(writes("other/made/x") && !writes("other/x"));
@@ -450,6 +502,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_S5_it_cannot_get_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_it_starts_is_confined, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_it_sees_no_foreign_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_S5_a_secret_is_hidden_and_that_tells_who_is_confined,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_missing_is_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_folder_of_its_own_lies_over_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_would_open_a_protected_place_is_refused, setup,

@@ -60,6 +60,25 @@ kept() {
 		fail "it fails for another reason: $* ($(cat "$T/box/out" "$T/box/err"))"
 }
 
+# An orphan with a terminal of its own would be a user by all that the kernel says of processes; and the token would make it one.
+test_S5_S7_what_breaks_out_of_its_terminal_is_nobody() {
+	make_repo
+	confined feat/a
+	mkfifo "$T/box/ended"
+	cat >"$T/box/orphan" <<-P
+		coppice whoami --json >"$T/box/who" 2>&1
+		coppice spawn "$T/project" --backend script -- touch "$T/project/free" >"$T/box/spawned" 2>&1
+		echo \$? >"$T/box/ended"
+	P
+	works env -u COPPICE_PEER -u COPPICE_JOB -u COPPICE_FENCE setsid -f script -qec "sh $T/box/orphan" /dev/null
+	read -r code <"$T/box/ended"
+	same "$(json role <"$T/box/who")" unknown
+	same "$code" 3
+	test ! -e "$T/project/free" || fail "it started something that is free"
+	works test ! -s "$T/state/token"
+	test -s "$T/state/token" || fail "there is no token"
+}
+
 test_S5_git_works_in_it() {
 	make_repo
 	git init -q --bare "$T/far.git"
