@@ -116,6 +116,13 @@ static void add_configured(struct core *core, json_t *spec)
 	}
 }
 
+static void add_hidden(struct core *core, json_t *spec)
+{
+	autofree char *agents = paths_agents(core->socket), *token = paths_token(core->home);
+	add(spec, "hide", agents);
+	add(spec, "hide", token);
+}
+
 int confine_make(struct core *core, const struct spawn_order *order, const char *spawn_id, json_t **ret,
 		 struct error *err)
 {
@@ -136,16 +143,26 @@ int confine_make(struct core *core, const struct spawn_order *order, const char 
 	/* The daemon's socket may be made anew while the peer lives, so its folder stays to be seen. Those of
 	 * other agents have a folder of their own, which does not. */
 	autofree char *runtime = path_folder(core->socket);
-	autofree char *agents = paths_agents(core->socket);
 	add(spec, "keep", order->path);
 	add(spec, "keep", runtime);
-	autofree char *token = paths_token(core->home);
-	add(spec, "hide", agents);
-	add(spec, "hide", token);
+	add_hidden(core, spec);
 	autofree char *tmp = xasprintf("%s/tmp/%s", core->home, spawn_id);
 	json_set_str(spec, "tmp", tmp);
 	*ret = json_incref(spec);
 	return 0;
+}
+
+json_t *confine_gate(struct core *core, const char *repo_id, const char *branch)
+{
+	if (!db_int(core->store, 0,
+		    "SELECT 1 FROM peer WHERE repo_id = ? AND branch = ? AND sandbox IS NOT NULL LIMIT 1",
+		    "ss", repo_id, branch))
+		return NULL;
+	json_t *spec = json_object();
+	add_protected(core, "", spec);
+	add_configured(core, spec);
+	add_hidden(core, spec);
+	return spec;
 }
 
 void confine_add(json_t *spec, const json_t *places)

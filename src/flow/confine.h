@@ -1,5 +1,6 @@
-/* What a started peer may write (S5), and that confinement never widens (S7): from the books and the
- * configuration, in the form of os/sandbox.h. It goes with the start, and is kept as peer.sandbox. */
+/* What a started peer may write (S5), and that confinement never widens (S7), neither by whom it starts nor by
+ * what it commits: from the books and the configuration, in the form of os/sandbox.h. It goes with the start,
+ * and is kept as peer.sandbox. */
 #ifndef FLOW_CONFINE_H
 #define FLOW_CONFINE_H
 
@@ -10,6 +11,9 @@
  * ERR_UNSUPPORTED where the kernel cannot. */
 int confine_make(struct core *core, const struct spawn_order *order, const char *spawn_id, json_t **ret,
 		 struct error *err) _warn_unused_;
+/* The same for the gate of a branch: NULL, unless a confined peer has worked on it. Its worktree is still to be
+ * added (repo/land_build.h). A new reference. */
+json_t *confine_gate(struct core *core, const char *repo_id, const char *branch);
 /* Adds what the backend needs: lists of the same names, and what lies over what; NULL adds nothing. */
 void confine_add(json_t *spec, const json_t *places);
 /* What a confined peer may write, a JSON array; NULL when it is free. A new reference. */

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/strbuf.h"
+#include "flow/confine.h"
 #include "flow/effects.h"
 #include "repo/change.h"
 #include "repo/registry.h"
@@ -32,6 +33,11 @@ static json_t *build_args(struct core *core, const struct change *c)
 	autofree char *log = xasprintf("%s/log", core->home);
 	json_set_str(args, "tmp_dir", tmp);
 	json_set_str(args, "log_dir", log);
+	json_t *confine = confine_gate(core, c->repo_id, c->branch);
+	if (confine) {
+		json_object_set_new(args, "sandbox", confine);
+		json_set_str(args, "program", core->program);
+	}
 	return args;
 }
 
@@ -76,6 +82,9 @@ static const char *failed_command(const json_t *built, struct strbuf *out)
 		strbuf_addf(out, "the gate failed: %.300s", text);
 		if (json_str(g, "log"))
 			strbuf_addf(out, " (log: %s)", json_str(g, "log"));
+		if (json_bool(built, "confined", false))
+			strbuf_addstr(out, "; it ran in the sandbox of the branch's agent: what else it is to"
+					   " write belongs in sandbox.write");
 	}
 	return strbuf_str(out);
 }

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/timeval.h"
 #include "repo/gate.h"
+#include "repo/gate_confine.h"
 #include "repo/git.h"
 #include "repo/land_commit.h"
 #include "repo/land_merge.h"
@@ -117,6 +118,8 @@ static int check_gate(const struct build *b, struct error *err)
 		if (r == 0 && !json_is_array(confine))
 			r = error_set(err, ERR_INVALID, "confine is a list of arguments");
 	}
+	if (r == 0 && json_object_get(b->args, "sandbox") && !json_str(b->args, "program"))
+		r = error_set(err, ERR_INVALID, "a sandbox needs the program that confines");
 	if (r == 0)
 		r = check_number(b->args, "gate_tries", GATE_TRIES_MAX, err);
 	return r ? r : check_number(b->args, "gate_timeout", GATE_TIMEOUT_MAX, err);
@@ -385,14 +388,28 @@ static int build_commit(struct build *b, enum outcome *ret, struct error *err)
 
 /* ---- the gate and the result ---- */
 
+/* How the gate's commands are confined: an argument array, or NULL. */
+static int find_confine(const struct build *b, json_t **ret, struct error *err)
+{
+	json_t *confine = json_object_get(b->args, "confine");
+	const json_t *sandbox = json_object_get(b->args, "sandbox");
+	if (json_is_object(sandbox))
+		return gate_confine(&b->scratch, json_str(b->args, "program"), sandbox, ret, err);
+	*ret = json_is_array(confine) ? json_incref(confine) : NULL;
+	return 0;
+}
+
 static int test_built(struct build *b, enum outcome *ret, json_t **ret_runs, struct error *err)
 {
-	const json_t *commands = json_object_get(b->args, "gate"),
-		     *confine = json_object_get(b->args, "confine");
+	const json_t *commands = json_object_get(b->args, "gate");
+	json_auto_t *confine = NULL;
 	if (json_array_size(commands) == 0) {
 		*ret = PASSED;
 		return 0;
 	}
+	int r = find_confine(b, &confine, err);
+	if (r)
+		return r;
 	const struct gate_spec spec = {
 		.scratch = &b->scratch,
 		.id = json_str(b->args, "id"),
@@ -400,11 +417,11 @@ static int test_built(struct build *b, enum outcome *ret, json_t **ret_runs, str
 		.commit = b->commit,
 		.tree = b->tree,
 		.commands = commands,
-		.confine = json_is_array(confine) ? confine : NULL,
+		.confine = confine,
 		.tries = (int)json_int(b->args, "gate_tries", 1),
 		.timeout = json_int(b->args, "gate_timeout", GATE_TIMEOUT_DEFAULT) * USEC_PER_SEC,
 	};
-	int r = gate_run(&spec, ret_runs, &b->reason, err);
+	r = gate_run(&spec, ret_runs, &b->reason, err);
 	if (r == 0)
 		*ret = b->reason ? FAILED : PASSED;
 	return r;
@@ -422,6 +439,7 @@ static json_t *build_result(const struct build *b, enum outcome outcome, json_t 
 	json_object_set_new(j, "gate", runs ? json_incref(runs) : json_array());
 	json_object_set_new(j, "files", b->files ? json_incref(b->files) : json_array());
 	json_set_str(j, "reason", b->reason);
+	json_object_set_new(j, "confined", json_boolean(json_object_get(b->args, "sandbox")));
 	return j;
 }
 

@@ -25,10 +25,13 @@
  *	gate_tries	default 1
  *	gate_timeout	seconds, of each try; default 1800
  *	confine		argument array put before each gate command: how it is confined (S7)
+ *	sandbox		in its place: what gate commands may write besides their worktree, in the form of
+ *			os/sandbox.h; with "program", the coppice that confines them
  *	tmp_dir		folder for throwaway worktrees
  *	log_dir		folder for the gates' logs
  *
- * Result: {"result", "target_commit", "head", "fork", "tree", "commit", "gate", "files", "reason"};
+ * Result: {"result", "target_commit", "head", "fork", "tree", "commit", "gate", "files", "reason",
+ * "confined"};
  * "target_commit" is the commit built upon, what does not apply is null or empty. "result":
  *	passed		commit may land: the gate passed, or there is none
  *	failed		the gate failed; reason says which command and where its log is

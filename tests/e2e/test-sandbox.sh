@@ -244,6 +244,48 @@ test_S7_what_a_confined_peer_starts_is_confined() {
 	grep -q "the sandbox is for a worktree" "$T/box/err" || fail "$(cat "$T/box/err")"
 }
 
+# What a confined agent wrote is run by the gate: it gets no further there. Others' gates are as free as ever.
+test_S7_the_gate_of_a_confined_branch_is_confined() {
+	make_repo
+	cat >"$T/plan.yaml" <<-P
+		repo: $T/project
+		into: main
+		gate: ["sh check.sh"]
+		tasks:
+		  - branch: feat/boxed
+		    sandbox: worktree
+		    run: [sh, $T/work, boxed]
+		  - branch: feat/free
+		    needs: [feat/boxed]
+		    start: after
+		    run: [sh, $T/work, free]
+	P
+	cat >"$T/gate" <<-P
+		touch $T/by-NAME
+		cat $T/state/token
+		tmux -L test list-sessions
+		touch built "\${TMPDIR:-.}/built" && git status --short && git rev-parse HEAD
+	P
+	printf 'sed "s/NAME/$1/" %s >check.sh\ngit add check.sh\ngit commit -q -m "work of $1"\n' "$T/gate" >"$T/work"
+	coppice run "$T/plan.yaml" >"$T/run.out" 2>&1 || fail "$(cat "$T/run.out")"
+	same "$(git log --format=%s -2 | tr '\n' ,)" "work of free,work of boxed,"
+	test -e "$T/by-free" || fail "the gate of a free branch could not write"
+	test ! -e "$T/by-boxed" || fail "the gate of a confined branch wrote elsewhere"
+	log=$(grep -l by-boxed "$T"/state/log/*.log)
+	grep -qF "Read-only file system" "$log" || fail "$(cat "$log")"
+	! grep -qF "$(cat "$T/state/token")" "$log" || fail "it read the token"
+	same "$(git worktree list | wc -l)" 1
+	sed -i "s/^touch.*by-NAME/touch by-NAME/" "$T/gate"
+	cat >"$T/more.yaml" <<-P
+		repo: $T/project
+		into: main
+		gate: ["touch $T/by-gate"]
+		tasks: [{ branch: feat/more, sandbox: worktree, run: [sh, $T/work, more] }]
+	P
+	refuses 1 coppice run "$T/more.yaml"
+	grep -qF sandbox.write "$T/out" "$T/err" || fail "$(cat "$T/out" "$T/err")"
+}
+
 test_S5_it_leaves_nothing_behind() {
 	make_repo
 	confined feat/a
