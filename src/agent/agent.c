@@ -112,6 +112,7 @@ void agent_hook_release(struct agent_hook *hook)
 	free(hook->cwd);
 	free(hook->source);
 	free(hook->prompt);
+	free(hook->denied);
 	*hook = (struct agent_hook){0};
 }
 

@@ -86,9 +86,11 @@ struct agent_hook {
 	enum agent_event event;
 	char *session; /* the runtime's id of the session, or NULL */
 	char *cwd;
-	char *source;	/* of a session's start: startup, resume, clear, compact; of AGENT_TURN_FAILED:
+	char *source; /* of a session's start: startup, resume, clear, compact; of AGENT_TURN_FAILED:
 			 * AGENT_NO_LOGIN, or   the runtime's word for what went wrong; or NULL */
-	char *prompt;	/* text of AGENT_PROMPT, at most AGENT_PROMPT_MAX bytes of it; or NULL */
+	char *prompt; /* text of AGENT_PROMPT, at most AGENT_PROMPT_MAX bytes of it; or NULL */
+	char *denied; /* AGENT_TOOL_END: a line of its result by which something could not be written, or NULL */
+	bool failed;	/* AGENT_TOOL_END: the tool has failed */
 	bool continued; /* AGENT_TURN_END: a hook has kept this turn going already */
 	bool waits;	/* the hook runs in the background, and may wake the session with a message: the event
 			 * is what started it, AGENT_EVENT_NONE when it is of no use */

@@ -10,11 +10,17 @@
 enum { FAILURE_MAX = 40 };
 
 static const struct hook_kind events[] = {
-	{"SessionStart", AGENT_SESSION_START, true}, {"UserPromptSubmit", AGENT_PROMPT, true},
-	{"PostToolUse", AGENT_TOOL_END, true},	     {"Stop", AGENT_TURN_END, false},
-	{"StopFailure", AGENT_TURN_FAILED, false},   {"Notification", AGENT_AWAITS, false},
-	{"PermissionRequest", AGENT_AWAITS, false},  {"PreCompact", AGENT_COMPACTS, false},
-	{"SessionEnd", AGENT_SESSION_END, false},    {0},
+	{"SessionStart", AGENT_SESSION_START, HOOK_ANSWERS},
+	{"UserPromptSubmit", AGENT_PROMPT, HOOK_ANSWERS},
+	{"PostToolUse", AGENT_TOOL_END, HOOK_ANSWERS},
+	{"PostToolUseFailure", AGENT_TOOL_END, HOOK_ANSWERS | HOOK_FAILED},
+	{"Stop", AGENT_TURN_END, 0},
+	{"StopFailure", AGENT_TURN_FAILED, 0},
+	{"Notification", AGENT_AWAITS, 0},
+	{"PermissionRequest", AGENT_AWAITS, 0},
+	{"PreCompact", AGENT_COMPACTS, 0},
+	{"SessionEnd", AGENT_SESSION_END, 0},
+	{0},
 };
 
 static bool is_one_of(const char *text, const char *const *list)
@@ -79,6 +85,7 @@ int claude_hook_read(const char *event, const json_t *payload, struct agent_hook
 	if (code)
 		return code;
 	ret->waits = waits;
+	ret->failed = strcmp(name, "PostToolUseFailure") == 0;
 	if (what == AGENT_TURN_FAILED)
 		ret->source = failure_of(payload);
 	const char *source = json_str(payload, "source");
@@ -94,7 +101,7 @@ void claude_hook_write(const struct agent_hook *hook, const struct agent_hook_an
 	const char *carry_on = answer->carry_on && *answer->carry_on ? answer->carry_on : NULL;
 	*ret_exit = 0;
 	if (!hook->waits) {
-		hook_answer(events, hook->event, answer, out);
+		hook_answer(events, hook, answer, out);
 	} else if (hook->event != AGENT_EVENT_NONE && (context || carry_on)) {
 		/* Exit code 2 is what wakes the session, with the text of stderr. */
 		strbuf_addstr(errout, context ? context : carry_on);

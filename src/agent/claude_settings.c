@@ -25,6 +25,7 @@ static const struct entry {
 	{.event = "SessionStart"},
 	{.event = "UserPromptSubmit"},
 	{.event = "PostToolUse"},
+	{.event = "PostToolUseFailure", .since = {2, 1, 197}},
 	{.event = "Stop"},
 	{.event = "StopFailure", .since = {2, 1, 197}},
 	{.event = "Notification", .matcher = "permission_prompt|elicitation_dialog"},

@@ -7,17 +7,17 @@
 #include "base/json.h"
 
 static const struct hook_kind events[] = {
-	{"SessionStart", AGENT_SESSION_START, true},
-	{"UserPromptSubmit", AGENT_PROMPT, true},
-	{"PostToolUse", AGENT_TOOL_END, true},
-	{"Stop", AGENT_TURN_END, false},
-	{"PermissionRequest", AGENT_AWAITS, false},
+	{"SessionStart", AGENT_SESSION_START, HOOK_ANSWERS},
+	{"UserPromptSubmit", AGENT_PROMPT, HOOK_ANSWERS},
+	{"PostToolUse", AGENT_TOOL_END, HOOK_ANSWERS},
+	{"Stop", AGENT_TURN_END, 0},
+	{"PermissionRequest", AGENT_AWAITS, 0},
 	/* The user has stopped the turn, and nothing can make it go on: Codex reads no answer here. So it is
 	 * no end of a turn, to which messages could be added that nobody would ever see. It waits for the
 	 * user, whose next prompt sets it going again. */
-	{"Interrupt", AGENT_AWAITS, false},
-	{"PreCompact", AGENT_COMPACTS, false},
-	{"SessionEnd", AGENT_SESSION_END, false},
+	{"Interrupt", AGENT_AWAITS, 0},
+	{"PreCompact", AGENT_COMPACTS, 0},
+	{"SessionEnd", AGENT_SESSION_END, 0},
 	{0},
 };
 
@@ -39,5 +39,5 @@ void codex_hook_write(const struct agent_hook *hook, const struct agent_hook_ans
 {
 	(void)errout; /* a word on it is an error to Codex */
 	*ret_exit = 0;
-	hook_answer(events, hook->event, answer, out);
+	hook_answer(events, hook, answer, out);
 }

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "agent/denial.h"
 #include "base/json.h"
 
 enum agent_event hook_event_of(const struct hook_kind *kinds, const char *name)
@@ -15,10 +16,11 @@ enum agent_event hook_event_of(const struct hook_kind *kinds, const char *name)
 }
 
 /* The event's name if it takes context, else NULL. */
-static const char *name_for_context(const struct hook_kind *kinds, enum agent_event event)
+static const char *name_for_context(const struct hook_kind *kinds, const struct agent_hook *hook)
 {
 	for (const struct hook_kind *k = kinds; k->name; k++)
-		if (k->event == event && k->answers)
+		if (k->event == hook->event && !(k->flags & HOOK_FAILED) == !hook->failed &&
+		    k->flags & HOOK_ANSWERS)
 			return k->name;
 	return NULL;
 }
@@ -44,6 +46,13 @@ static char *copy_prompt(const json_t *payload)
 	return text ? xstrndup(text, len) : NULL;
 }
 
+/* A tool that failed has its words elsewhere. */
+static char *copy_denial(const json_t *payload)
+{
+	char *line = denial_line(json_object_get(payload, "tool_response"));
+	return line ? line : denial_line(json_object_get(payload, "error"));
+}
+
 int hook_take(const json_t *payload, enum agent_event event, struct agent_hook *ret, struct error *err)
 {
 	const char *session = json_str(payload, "session_id"), *cwd = json_str(payload, "cwd");
@@ -55,21 +64,22 @@ int hook_take(const json_t *payload, enum agent_event event, struct agent_hook *
 		.cwd = cwd && cwd[0] == '/' && strlen(cwd) < PATH_MAX ? xstrdup(cwd) : NULL,
 		.source = event == AGENT_SESSION_START ? copy_source(payload) : NULL,
 		.prompt = event == AGENT_PROMPT ? copy_prompt(payload) : NULL,
+		.denied = event == AGENT_TOOL_END ? copy_denial(payload) : NULL,
 		.continued = event == AGENT_TURN_END && json_bool(payload, "stop_hook_active", false)};
 	return 0;
 }
 
-void hook_answer(const struct hook_kind *kinds, enum agent_event event,
+void hook_answer(const struct hook_kind *kinds, const struct agent_hook *hook,
 		 const struct agent_hook_answer *answer, struct strbuf *out)
 {
 	const char *context = answer->context && *answer->context ? answer->context : NULL;
 	const char *carry_on = answer->carry_on && *answer->carry_on ? answer->carry_on : NULL;
-	const char *name = name_for_context(kinds, event);
+	const char *name = name_for_context(kinds, hook);
 	json_auto_t *json = NULL;
 	if (context && name) {
 		json = json_pack("{s:{s:s}}", "hookSpecificOutput", "hookEventName", name);
 		json_set_str(json_object_get(json, "hookSpecificOutput"), "additionalContext", context);
-	} else if (carry_on && event == AGENT_TURN_END) {
+	} else if (carry_on && hook->event == AGENT_TURN_END) {
 		json = json_pack("{s:s}", "decision", "block");
 		json_set_str(json, "reason", carry_on);
 	} else {

@@ -9,10 +9,15 @@
 
 enum { HOOK_SESSION_MAX = 128 }; /* bytes of a session's id */
 
+enum {
+	HOOK_ANSWERS = 1, /* takes context for the model */
+	HOOK_FAILED = 2,  /* of a tool's end: it has failed */
+};
+
 struct hook_kind {
 	const char *name; /* as the runtime calls it; the last one has none */
 	enum agent_event event;
-	bool answers; /* takes context for the model */
+	unsigned flags;
 };
 
 /* AGENT_EVENT_NONE for a name that is not among them, or NULL. */
@@ -21,7 +26,7 @@ enum agent_event hook_event_of(const struct hook_kind *kinds, const char *name);
 int hook_take(const json_t *payload, enum agent_event event, struct agent_hook *ret,
 	      struct error *err) _warn_unused_;
 /* Writes the answer, if there is one that the event takes. */
-void hook_answer(const struct hook_kind *kinds, enum agent_event event,
+void hook_answer(const struct hook_kind *kinds, const struct agent_hook *hook,
 		 const struct agent_hook_answer *answer, struct strbuf *out);
 
 #endif

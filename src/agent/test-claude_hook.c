@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/claude.h"
+#include "agent/denial.h"
 #include "base/json.h"
 
 #define PAYLOAD(event, rest)                                                                                 \
@@ -42,6 +43,8 @@ static void test_each_event_is_told(void **state)
 		{"SessionStart", PAYLOAD("SessionStart", ",\"source\":\"startup\""), AGENT_SESSION_START},
 		{"UserPromptSubmit", PAYLOAD("UserPromptSubmit", ",\"prompt\":\"hi\""), AGENT_PROMPT},
 		{"PostToolUse", PAYLOAD("PostToolUse", ",\"tool_name\":\"Bash\""), AGENT_TOOL_END},
+		{"PostToolUseFailure", PAYLOAD("PostToolUseFailure", ",\"tool_name\":\"Bash\""),
+		 AGENT_TOOL_END},
 		{"Stop", PAYLOAD("Stop", ""), AGENT_TURN_END},
 		{"StopFailure", PAYLOAD("StopFailure", ",\"error\":\"rate_limit\""), AGENT_TURN_FAILED},
 		{"Notification", PAYLOAD("Notification", ",\"notification_type\":\"permission_prompt\""),
@@ -118,6 +121,46 @@ static void test_I4_a_subagent_s_tools_are_not_the_session_s(void **state)
 			 AGENT_TOOL_END);
 	assert_int_equal(event_of("PermissionRequest", PAYLOAD("PermissionRequest", ",\"agent_id\":\"a6\"")),
 			 AGENT_AWAITS);
+}
+
+static void test_S5_a_line_by_which_something_could_not_be_written(void **state)
+{
+	(void)state;
+	static const char line[] = "touch: cannot touch '/x': Read-only file system";
+	static const struct {
+		const char *event, *rest, *line;
+	} cases[] = {
+		{"PostToolUse",
+		 "\"tool_response\":\"a\\ntouch: cannot touch '/x': Read-only file system\\nb\"", line},
+		{"PostToolUse",
+		 "\"tool_response\":{\"stdout\":\"\",\"stderr\":\"touch: cannot touch '/x': Read-only file "
+		 "system\"}",
+		 line},
+		{"PostToolUse",
+		 "\"tool_response\":[{\"type\":\"text\",\"text\":\"touch: cannot touch '/x': Read-only file "
+		 "system\"}]",
+		 line},
+		{"PostToolUseFailure",
+		 "\"error\":\"Exit code 1\\ntouch: cannot touch '/x': Read-only file system\"", line},
+		{"PostToolUse", "\"tool_response\":\"all is well\"", NULL},
+		{"PostToolUse", "\"tool_response\":[[[[[[[[[[\"EACCES\"]]]]]]]]]]", NULL},
+		{"Stop", "\"error\":\"Permission denied\"", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct agent_hook hook = {0};
+		autofree char *text = xasprintf("{\"session_id\":\"s\",\"hook_event_name\":\"%s\",%s}",
+						cases[i].event, cases[i].rest);
+		assert_int_equal(read_hook(cases[i].event, text, &hook), 0);
+		if (cases[i].line)
+			assert_string_equal(hook.denied, cases[i].line);
+		else
+			assert_null(hook.denied);
+		agent_hook_release(&hook);
+	}
+	autofree char *longer = xcalloc(1, 2 * DENIAL_LINE_MAX);
+	memset(longer, 'x', 2 * DENIAL_LINE_MAX - 1);
+	json_auto_t *result = json_pack("{s:o}", "error", json_sprintf("%s: Permission denied", longer));
+	assert_null(denial_line(result));
 }
 
 static void test_a_prompt_is_kept_up_to_its_limit(void **state)
@@ -299,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_I3_a_session_that_is_cleared_goes_on_in_the_same_process),
 		cmocka_unit_test(test_a_failed_turn_says_why),
 		cmocka_unit_test(test_I4_a_subagent_s_tools_are_not_the_session_s),
+		cmocka_unit_test(test_S5_a_line_by_which_something_could_not_be_written),
 		cmocka_unit_test(test_a_prompt_is_kept_up_to_its_limit),
 		cmocka_unit_test(test_other_payloads_are_refused),
 		cmocka_unit_test(test_context_reaches_the_model_where_there_is_a_way),

@@ -192,7 +192,8 @@ static void test_a_version_gets_the_hooks_that_it_knows(void **state)
 		assert_int_equal(command_of(hooks, "SessionStart", 1) != NULL, all[i].waits);
 		assert_int_equal(command_of(hooks, "Stop", 1) != NULL, all[i].waits);
 		assert_int_equal(command_of(hooks, "StopFailure", 0) != NULL, all[i].waits);
-		assert_int_equal(json_object_size(hooks), 7 + all[i].permission + all[i].waits);
+		assert_int_equal(command_of(hooks, "PostToolUseFailure", 0) != NULL, all[i].waits);
+		assert_int_equal(json_object_size(hooks), 7 + all[i].permission + 2 * all[i].waits);
 	}
 }
 

@@ -132,6 +132,8 @@ static json_t *event_args(const struct command_run *run, const struct agent_back
 		json_set_str(args, "source", hook->source);
 	if (hook->prompt)
 		json_object_set_new(args, "shown", element_ids(hook->prompt, strlen(hook->prompt)));
+	if (hook->denied)
+		json_set_str(args, "denied", hook->denied);
 	json_object_set_new(args, "continued", json_boolean(hook->continued));
 	if (hook->event == AGENT_SESSION_START)
 		add_ways(args, backend);

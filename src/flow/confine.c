@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/denial.h"
 #include "base/alloc.h"
 #include "base/text.h"
 #include "os/file.h"
@@ -271,12 +272,7 @@ static char *named_in(const char *line, const char *complaint)
 
 static char *kept_from(const json_t *spec, const char *cwd, const char *line)
 {
-	static const char *const complaints[] = {
-		"Read-only file system", "Permission denied", "EROFS", "EACCES",
-		"read-only file system", "permission denied"};
-	const char *complaint = NULL;
-	for (size_t i = 0; !complaint && i < ARRAY_SIZE(complaints); i++)
-		complaint = strstr(line, complaints[i]);
+	const char *complaint = denial_in(line);
 	autofree char *name = complaint ? named_in(line, complaint) : NULL;
 	if (!name)
 		return NULL;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "flow/brief.h"
+#include "flow/confine.h"
 #include "flow/effects.h"
 #include "flow/spawn.h"
 #include "flow/wake.h"
@@ -109,8 +110,10 @@ static void on_prompt(struct core *core, const struct peer_ref *peer, const stru
 static void on_tool_end(struct core *core, const struct peer_ref *peer, const struct session_event *e,
 			struct strbuf *context, struct strbuf *carry_on)
 {
-	(void)e;
 	(void)carry_on;
+	autofree char *denied = e->denied ? confine_denied(core->store, peer->peer_id, e->denied) : NULL;
+	if (denied)
+		strbuf_addf(context, "[coppice] %s. That is your user's to decide.\n", denied);
 	add_pulled(core, peer, DELIVER_IN_TURN, context);
 }
 

@@ -24,6 +24,7 @@ struct session_event {
 	enum agent_event event;
 	const char *source;  /* agent_hook.source, or NULL */
 	const json_t *shown; /* ids of our messages in the prompt: an array of strings, or NULL */
+	const char *denied;  /* agent_hook.denied, or NULL */
 	bool continued;	     /* a hook has kept this turn going already */
 };
 

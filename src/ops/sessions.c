@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/denial.h"
 #include "base/alloc.h"
 #include "base/element.h"
 #include "flow/handover.h"
@@ -58,6 +59,7 @@ static int handle_event(struct op_call *call, json_t **ret, struct error *err)
 {
 	struct session_event event = {.source = op_text(call, "source"),
 				      .shown = json_object_get(call->params, "shown"),
+				      .denied = op_text(call, "denied"),
 				      .continued = json_bool(call->params, "continued", false)};
 	struct peer_ref peer;
 	if (!agent_event_parse(op_text(call, "event"), &event.event))
@@ -91,6 +93,8 @@ const struct op op_session_event = {
 			 32, 0},
 			{"source", OP_TEXT, 0, "how the session started or ended, why a turn failed", 64, 0},
 			{"pane", OP_OBJECT, 0, "the terminal that it runs in: {socket,server,pane_id}", 0, 0},
+			{"denied", OP_TEXT, 0, "a line of a tool's result: something could not be written",
+			 DENIAL_LINE_MAX, 0},
 			{"shown", OP_TEXTS, 0, "messages that stood in the prompt", ELEMENT_IDS_MAX, 0},
 			{"queue", OP_FLAG, 0, "the runtime's queue reaches it", 0, 0},
 			{"continued", OP_FLAG, 0, "a hook has kept this turn going already", 0, 0},

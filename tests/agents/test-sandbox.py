@@ -26,6 +26,7 @@ def tried(lab, backend, api, way):
     """It registers, gets its prompt, commits, is kept from writing elsewhere, and answers an ask."""
     boxed(lab, backend)
     lab.model.on("try it", shell(TRY.format(project=lab.project, other=lab.b)), say("I tried."), api=api)
+    lab.model.on("try once more", shell(f"touch {lab.home}/stolen"), say("I could not."), api=api)
     lab.model.on_ask("are you well", reply="very well", api=api)
     lab.json("new", "feat/c", "--backend", backend, "--profile", "boxed", "-m", "try it")
     result = lab.model.wait("committed:mine.*over", role="result", api=api)
@@ -35,6 +36,11 @@ def tried(lab, backend, api, way):
     same(lab.git("log", "-1", "--format=%s", "feat/c"), "mine", "its own commit")
     for folder in (lab.project, lab.b, lab.home):
         check(not os.path.exists(f"{folder}/stolen"), f"it wrote in {folder}")
+    told = lab.model.wait(f"the sandbox keeps .* from being written", role="note", api=api)
+    check("no setting opens it" in json.dumps(told["new"]), "the first that it was kept from is another's checkout")
+    lab.idle("feat/c")
+    lab.json("notify", "feat/c", "try once more")
+    lab.model.wait(f"the sandbox keeps {lab.home}/stolen from being written: add it to sandbox.write", role="note", api=api)
     peer = lab.json("show", "feat/c")
     same(peer["sandbox"], "worktree")
     same(peer["transport"], way, "its own way in")
