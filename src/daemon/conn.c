@@ -16,6 +16,7 @@
 #include "net/http_write.h"
 #include "net/sse.h"
 #include "store/event.h"
+#include "os/socket.h"
 
 enum {
 	CONNS_MAX = 4096,
@@ -40,6 +41,7 @@ static void on_closed(uv_handle_t *handle)
 	http_requests_release(&conn->requests);
 	free(conn->plan);
 	free(conn->session);
+	close_fd(&conn->pidfd);
 	free(conn);
 }
 
@@ -382,6 +384,7 @@ static bool same_user(struct conn *conn)
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
 	conn->pid = cred.pid;
+	conn->pidfd = socket_peer_pidfd(fd, cred.pid);
 	return cred.uid == geteuid();
 }
 
@@ -392,6 +395,7 @@ static void on_connection(uv_stream_t *server, int status)
 		return;
 	struct conn *conn = xcalloc(1, sizeof(*conn));
 	conn->daemon = d;
+	conn->pidfd = -1;
 	list_append(&d->conns, &conn->link);
 	d->conn_count++;
 	http_requests_init(&conn->requests, HTTP_BODY_MAX);

@@ -12,6 +12,7 @@ struct conn {
 	struct daemon *daemon;
 	uv_pipe_t pipe;
 	pid_t pid; /* by the kernel's credentials */
+	int pidfd; /* of that very process, for its number is handed out again; -1 if it has gone already */
 	struct http_requests requests;
 	struct call *call;	 /* the request that is being answered, or NULL */
 	struct loop_timer *slow; /* ends a request that does not get on */

@@ -68,6 +68,8 @@ static int add_worktree(struct store *s, const char *path, json_t *spec, struct 
 {
 	static const char *const shared[] = {"objects", "refs", "lfs"};
 	static const char *const ways[] = {"gitdir", "commondir"};
+	/* Git reads this one, too, once the repository says so. */
+	static const char blank[] = "config.worktree";
 	autoquery q = db_query(s,
 			       "SELECT git_dir, common_dir FROM worktree JOIN repo ON repo.repo_id ="
 			       " worktree.repo_id WHERE path = ? AND state = 'live' AND git_dir IS NOT NULL",
@@ -79,10 +81,13 @@ static int add_worktree(struct store *s, const char *path, json_t *spec, struct 
 			"make one: coppice new BRANCH, or use a profile without a sandbox");
 	const char *git_dir = query_text(&q, 0), *common_dir = query_text(&q, 1);
 	add(spec, "write", path);
-	add(spec, "write", git_dir);
+	add_below(spec, "protect", path, ".git");
+	add(spec, "plain", git_dir);
 	for (size_t i = 0; i < ARRAY_SIZE(shared); i++)
-		add_below(spec, "write", common_dir, shared[i]);
+		add_below(spec, "plain", common_dir, shared[i]);
 	add_below(spec, "make", common_dir, "logs"); /* git makes it with the first commit in a worktree */
+	add_below(spec, "plain", common_dir, "logs");
+	add_below(spec, "blank", git_dir, blank);
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++)
 		add_below(spec, "protect", git_dir, ways[i]);
 	return 0;
@@ -153,11 +158,10 @@ int confine_make(struct core *core, const struct spawn_order *order, const char 
 	return 0;
 }
 
-json_t *confine_gate(struct core *core, const char *repo_id, const char *branch)
+json_t *confine_gate(struct core *core, const char *repo_id)
 {
-	if (!db_int(core->store, 0,
-		    "SELECT 1 FROM peer WHERE repo_id = ? AND branch = ? AND sandbox IS NOT NULL LIMIT 1",
-		    "ss", repo_id, branch))
+	if (!db_int(core->store, 0, "SELECT 1 FROM peer WHERE repo_id = ? AND sandbox IS NOT NULL LIMIT 1",
+		    "s", repo_id))
 		return NULL;
 	json_t *spec = json_object();
 	add_protected(core, "", spec);
@@ -198,7 +202,7 @@ json_t *confine_writable(struct store *s, const char *peer_id)
 		return NULL;
 	json_t *all = json_array();
 	json_array_extend(all, json_object_get(spec, "write"));
-	json_array_extend(all, json_object_get(spec, "make"));
+	json_array_extend(all, json_object_get(spec, "plain"));
 	json_array_extend(all, json_object_get(spec, "extra"));
 	json_array_append(all, json_object_get(spec, "tmp"));
 	return all;
@@ -225,8 +229,13 @@ static bool may_write(const json_t *spec, const char *path)
 	const char *tmp = json_str(spec, "tmp");
 	if ((tmp && path_inside(path, tmp)) || path_inside(path, "/dev") || nearest(spec, "extra", path))
 		return true;
-	size_t open = nearest(spec, "write", path), made = nearest(spec, "make", path);
-	return (open > made ? open : made) > nearest(spec, "protect", path);
+	static const char *const open[] = {"write", "plain", "make"};
+	size_t most = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(open); i++) {
+		size_t n = nearest(spec, open[i], path);
+		most = n > most ? n : most;
+	}
+	return most > nearest(spec, "protect", path) && most > nearest(spec, "blank", path);
 }
 
 /* `name`, seen from `cwd`, without "." and ".."; by its words alone. Caller frees. */

@@ -11,9 +11,10 @@
  * ERR_UNSUPPORTED where the kernel cannot. */
 int confine_make(struct core *core, const struct spawn_order *order, const char *spawn_id, json_t **ret,
 		 struct error *err) _warn_unused_;
-/* The same for the gate of a branch: NULL, unless a confined peer has worked on it. Its worktree is still to be
- * added (repo/land_build.h). A new reference. */
-json_t *confine_gate(struct core *core, const char *repo_id, const char *branch);
+/* The same for the gates of a repository: NULL, unless a confined peer has worked in it, for what that wrote
+ * may be on any branch by now. The gate's worktree is still to be added (repo/land_build.h). A new reference.
+ */
+json_t *confine_gate(struct core *core, const char *repo_id);
 /* Adds what the backend needs: lists of the same names, and what lies over what; NULL adds nothing. */
 void confine_add(json_t *spec, const json_t *places);
 /* What a confined peer may write, a JSON array; NULL when it is free. A new reference. */

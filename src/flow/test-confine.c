@@ -42,8 +42,10 @@ static void test_S5_the_places_of_a_worktree(void **state)
 		.peer_id = peer, .backend = "script", .path = "/src/app-a", .sandbox = "worktree"};
 	json_auto_t *spec = NULL;
 	assert_int_equal(confine_make(&r->core, &order, "spawn-1", &spec, NULL), 0);
-	assert_true(has(spec, "write", "/src/app-a") && has(spec, "write", "/src/app/.git/worktrees/app-a"));
-	assert_true(has(spec, "write", "/src/app/.git/refs") && has(spec, "write", "/src/app/.git/lfs"));
+	assert_true(has(spec, "write", "/src/app-a") && has(spec, "plain", "/src/app/.git/worktrees/app-a"));
+	assert_true(has(spec, "plain", "/src/app/.git/refs") && has(spec, "plain", "/src/app/.git/lfs"));
+	assert_true(has(spec, "protect", "/src/app-a/.git"));
+	assert_true(has(spec, "blank", "/src/app/.git/worktrees/app-a/config.worktree"));
 	assert_false(has(spec, "write", "/src/app/.git"));
 	assert_true(has(spec, "protect", "/src/app/.git") && has(spec, "protect", "/src/app"));
 	assert_true(has(spec, "protect", "/src/app/.git/worktrees/app-a/commondir"));

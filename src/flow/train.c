@@ -33,7 +33,7 @@ static json_t *build_args(struct core *core, const struct change *c)
 	autofree char *log = xasprintf("%s/log", core->home);
 	json_set_str(args, "tmp_dir", tmp);
 	json_set_str(args, "log_dir", log);
-	json_t *confine = confine_gate(core, c->repo_id, c->branch);
+	json_t *confine = confine_gate(core, c->repo_id);
 	if (confine) {
 		json_object_set_new(args, "sandbox", confine);
 		json_set_str(args, "program", core->program);
@@ -83,7 +83,7 @@ static const char *failed_command(const json_t *built, struct strbuf *out)
 		if (json_str(g, "log"))
 			strbuf_addf(out, " (log: %s)", json_str(g, "log"));
 		if (json_bool(built, "confined", false))
-			strbuf_addstr(out, "; it ran in the sandbox of the branch's agent: what else it is to"
+			strbuf_addstr(out, "; it ran in the sandbox, as agents here did: what else it is to"
 					   " write belongs in sandbox.write");
 	}
 	return strbuf_str(out);

@@ -153,7 +153,8 @@ void identity_resolve(struct store *s, const struct proc_chain *chain,
 	     session_peer(s, chain, evidence, id)) &&
 	    peer_find(s, id, &peer))
 		identity_of_peer(&peer, ret);
-	else if (evidence->token || (seen && is_human(s, chain, evidence)))
+	else if ((evidence->token && evidence->confined == TRUTH_NO) ||
+		 (seen && is_human(s, chain, evidence)))
 		identity_of_surface(s, ROLE_HUMAN, ret);
 	else if (seen && is_service(s, chain, evidence))
 		identity_of_surface(s, ROLE_SERVICE, ret);

@@ -6,9 +6,9 @@
  *  peer     the nearest process of the chain that is a registered agent, or the process of a terminal
  *           that Coppice started; so an inner agent beats an outer one (I4). Else: the caller's
  *           session leader is such a terminal process (a double fork keeps its session).
- *  human    a token; or a controlling terminal that is not one of Coppice's, with the whole chain seen, no
- *           mark of a peer in the environment, not confined, and no process in the chain that was an agent
- *           before it was taken offline (it is no user because it is no peer any more).
+ *  human    not confined, and a token; or a controlling terminal that is not one of Coppice's, with the
+ *           whole chain seen, no mark of a peer in the environment, and no process in the chain that was an
+ *           agent before it was taken offline (it is no user because it is no peer any more).
  *  service  no terminal, the whole chain seen, its environment read and unmarked, not confined, no terminal
  *           server in the chain, and the session's leader a living proper ancestor (or, for a leader
  *           itself, a parent outside of this pid namespace): CI, cron, a script.
@@ -46,7 +46,7 @@ struct caller {
 struct identity_evidence {
 	bool token;	       /* it presented a valid token */
 	enum truth marked;     /* its environment has COPPICE_PEER */
-	enum truth confined;   /* it does not see the token's file, as in a sandbox of ours (S5) */
+	enum truth confined;   /* a sandbox is around it (S5) */
 	uint64_t leader_start; /* start time of the process whose pid is the caller's session id; 0 if gone */
 	bool terminal_server;  /* a tmux server is in the chain (tmux run-shell): the pane cannot be told */
 	/* The runtime's session that the caller names; it selects among those that a process proven to

@@ -160,7 +160,7 @@ static void settle_name(struct store *s, const struct peer_spec *spec, const str
 		peer_name_allocate(s, circle, wish, before->peer_id, ret);
 }
 
-/* What left-out fields do is coalesce's business (I7). */
+/* What left-out fields do is coalesce's business (I7). A confined peer stays where its sandbox is (S5). */
 static void update_row(struct store *s, const struct peer_spec *spec, const struct peer_ref *before)
 {
 	char name[PEER_NAME_SIZE];
@@ -168,8 +168,10 @@ static void update_row(struct store *s, const struct peer_spec *spec, const stru
 	(void)db_run(s,
 		     "UPDATE peer SET epoch = epoch + 1, live = 1, name = ?1, circle = coalesce(?2, circle),"
 		     " role = coalesce(?3, role), backend = coalesce(?4, backend),"
-		     " profile = coalesce(?5, profile), path = coalesce(?6, path),"
-		     " branch = coalesce(?7, branch), repo_id = coalesce(?8, repo_id),"
+		     " profile = coalesce(?5, profile),"
+		     " path = iif(sandbox IS NULL, coalesce(?6, path), path),"
+		     " branch = iif(sandbox IS NULL, coalesce(?7, branch), branch),"
+		     " repo_id = iif(sandbox IS NULL, coalesce(?8, repo_id), repo_id),"
 		     " description = coalesce(?9, description), transport = coalesce(?10, transport),"
 		     " plan_id = coalesce(?11, plan_id), last_seen = ?12 WHERE peer_id = ?13",
 		     "sssssssssssis", name, spec->circle, spec->role, spec->backend, spec->profile,

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "base/alloc.h"
 #include "flow/session.h"
+#include "os/sandbox.h"
 #include "repo/registry.h"
 
 int registering_process(const struct op_call *call, size_t *ret_index, struct error *err)
@@ -71,10 +72,25 @@ static void given_at_start(const struct op_call *call, size_t index, char **ret_
 	*ret_role = proc_given(p->pid, p->start_time, "COPPICE_ROLE");
 }
 
+/* A sandbox is around a peer that Coppice started; what of it left that peer's processes is nobody, and shall
+ * not come back as somebody that is free (S7). */
+static int check_free(const struct op_call *call, size_t index, struct error *err)
+{
+	char id[ID_SIZE];
+	if (identity_enclosing(call->store, call->chain, index, op_text(call, "session"), id) ||
+	    identity_enclosing(call->store, call->chain, index, NULL, id) ||
+	    sandbox_holds(call->chain->at[index].pid) != TRUTH_YES)
+		return 0;
+	return error_hint(err, error_set(err, ERR_FORBIDDEN, "a process in a sandbox is no peer of its own"),
+			  "it is its peer's while it stays in the process tree of that");
+}
+
 int registering_run(struct op_call *call, struct peer_ref *ret, struct error *err)
 {
 	size_t index = 0;
 	int code = registering_process(call, &index, err);
+	if (!code)
+		code = check_free(call, index, err);
 	if (code)
 		return code;
 	/* A person names circle and name of what they start; an agent cannot give them to itself (I7). */

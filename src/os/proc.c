@@ -249,19 +249,6 @@ void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known
 	*ret_known = value ? TRUTH_YES : TRUTH_NO;
 }
 
-enum truth proc_sees(pid_t pid, const char *path)
-{
-	/* Resolved first: an absolute symlink on the way would lead back to what we see. */
-	autofree char *real = NULL, *root = xasprintf("/proc/%d/root", (int)pid);
-	struct stat ours, theirs;
-	if (path_resolve(path, &real, NULL) || stat(real, &ours) < 0 || stat(root, &theirs) < 0)
-		return TRUTH_UNKNOWN;
-	autofree char *there = xasprintf("%s%s", root, real);
-	if (stat(there, &theirs) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? TRUTH_NO : TRUTH_UNKNOWN;
-	return ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino ? TRUTH_YES : TRUTH_NO;
-}
-
 char *proc_given(pid_t pid, uint64_t start_time, const char *name)
 {
 	autofree char *value = NULL;

@@ -57,9 +57,6 @@ enum truth proc_alive(pid_t pid, uint64_t start_time);
  * cannot be read, is empty, or is in the middle of an exec (which looks the same). On yes `ret` is its value
  * (caller frees), else NULL. */
 void proc_environ(pid_t pid, const char *name, char **ret, enum truth *ret_known);
-/* Whether the process sees at `path`, by its own root and mounts, the very file that we see there: no where
- * something else is there, or nothing; unknown when it is gone or keeps itself from being looked at. */
-enum truth proc_sees(pid_t pid, const char *path);
 /* Its value in the initial environment of the very process; NULL if it is unset or empty, or cannot be told.
  * Caller frees. */
 char *proc_given(pid_t pid, uint64_t start_time, const char *name);

@@ -49,6 +49,7 @@ bool place_covers(const struct place_list *list, const char *path)
 static void sandbox_release(struct sandbox *box)
 {
 	place_list_release(&box->write);
+	place_list_release(&box->plain);
 	place_list_release(&box->protect);
 	place_list_release(&box->hide);
 	place_list_release(&box->keep);
@@ -149,6 +150,22 @@ static int make_places(const json_t *spec, struct sandbox *box, struct error *er
 	return code ? code : read_places(spec, "make", false, &box->write, err);
 }
 
+/* Protected files, which are there from now on: what is missing could not be kept from being made. */
+static int make_blanks(const json_t *spec, struct error *err)
+{
+	size_t i;
+	const json_t *item;
+	json_array_foreach(json_object_get(spec, "blank"), i, item)
+	{
+		const char *path = json_string_value(item);
+		autoclose int fd =
+			path && path[0] == '/' ? open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644) : -1;
+		if (path && path[0] == '/' && fd < 0 && errno != ENOENT && errno != ENOTDIR)
+			return error_errno(err, errno, "the sandbox cannot make %s", path);
+	}
+	return 0;
+}
+
 static int read_over(const json_t *spec, struct sandbox *box, struct error *err)
 {
 	union {
@@ -171,29 +188,40 @@ static int read_over(const json_t *spec, struct sandbox *box, struct error *err)
 	return 0;
 }
 
-static int read_spec(const json_t *spec, struct sandbox *box, struct error *err)
+/* In this order: what is made first is there to be found then. */
+static int read_all(const json_t *spec, struct sandbox *box, struct place_list *extra, struct error *err)
 {
-	struct place_list extra = {0};
+	const struct {
+		const char *key;
+		bool all;
+		struct place_list *to;
+	} lists[] = {{"protect", true, &box->protect}, {"blank", true, &box->protect},
+		     {"hide", false, &box->hide},      {"keep", false, &box->keep},
+		     {"write", false, &box->write},    {"plain", false, &box->write},
+		     {"plain", false, &box->plain},    {"extra", false, extra}};
 	int code = make_tmp(spec, box, err);
 	if (!code)
 		code = make_places(spec, box, err);
 	if (!code)
-		code = read_places(spec, "protect", true, &box->protect, err);
-	if (!code)
-		code = read_places(spec, "hide", false, &box->hide, err);
+		code = make_blanks(spec, err);
 	if (!code)
 		code = read_over(spec, box, err);
-	if (!code)
-		code = read_places(spec, "keep", false, &box->keep, err);
-	if (!code)
-		code = read_places(spec, "write", false, &box->write, err);
-	if (!code)
-		code = read_places(spec, "extra", false, &extra, err);
+	for (size_t i = 0; !code && i < ARRAY_SIZE(lists); i++)
+		code = read_places(spec, lists[i].key, lists[i].all, lists[i].to, err);
+	return code;
+}
+
+static int read_spec(const json_t *spec, struct sandbox *box, struct error *err)
+{
+	struct place_list extra = {0};
+	int code = read_all(spec, box, &extra, err);
 	if (!code)
 		code = check_extra(box, &extra, err);
 	for (size_t i = 0; !code && i < extra.n; i++)
 		place_add(&box->write, TAKE_PTR(extra.at[i]));
 	place_list_release(&extra);
+	if (!code)
+		code = read_places(spec, "shut", true, &box->protect, err);
 	if (!code && access("/dev/shm", W_OK) == 0)
 		place_add(&box->write, xstrdup("/dev/shm"));
 	simplify(&box->write);

@@ -9,9 +9,13 @@
  *
  * What is allowed is a JSON object of lists of absolute paths, each of which may be absent:
  *	write	may be written, with all below; what is not there is skipped
+ *	plain	the same, but files and folders only are made there: in git's own folders a symlink would
+ *		lead what others' git writes to anywhere, and a pipe would hold it up
  *	make	the same, but folders that are made when they are missing
  *	extra	the same as `write`, by the user's configuration: refused where it reaches a protected place
  *	protect	is never written: what of it lies within a place of `write` is read-only there
+ *	blank	the same: files, which are made when they are missing
+ *	shut	the same, even within a place of `extra`
  *	hide	folders that are seen empty, besides those in which others' sockets are known to be, and
  *		files that read as empty: secrets
  *	keep	folders that stay to be seen within one that is hidden, with their sockets: the daemon's
@@ -26,6 +30,7 @@
 #include <jansson.h>
 
 #include "base/error.h"
+#include "os/proc.h"
 
 enum { SANDBOX_PLACES_MAX = 4096 };
 
@@ -37,6 +42,9 @@ int sandbox_enter(const json_t *spec, struct error *err) _warn_unused_;
 /* A copy of `env` (NULL: our own) as the confined process shall have it: TMPDIR is its own, and what only
  * names sockets that are hidden is left out. Caller frees with env_free. */
 char **sandbox_env(const json_t *spec, const char *const *env);
+/* Whether a sandbox is around the process; unknown when it has gone. Its mark is a mount, which nobody within
+ * can take away, and nobody outside; one that keeps itself from being looked at is taken for confined. */
+enum truth sandbox_holds(pid_t pid);
 /* Whether this machine can confine: tried in a child process. ERR_UNSUPPORTED with the cure. */
 int sandbox_check(struct error *err) _warn_unused_;
 

@@ -14,6 +14,7 @@ struct place_list {
 
 struct sandbox {
 	struct place_list write;   /* of `extra` too; none lies within another */
+	struct place_list plain;   /* of `write`: only files and folders are made there */
 	struct place_list protect; /* also what is not there yet */
 	struct place_list hide, keep;
 	struct place_list over, instead; /* at the path over.at[i] it sees instead.at[i] */

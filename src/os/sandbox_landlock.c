@@ -97,9 +97,12 @@ int sandbox_landlock(const struct sandbox *box, struct error *err)
 	if (ruleset < 0)
 		return error_errno(err, errno, "the sandbox cannot use Landlock");
 	__u64 allowed = attr.handled_access_fs & ~(__u64)(MAKE_CHAR | MAKE_BLOCK | IOCTL_DEV);
+	const __u64 special = MAKE_SYM | MAKE_FIFO | MAKE_SOCK;
 	int code = allow_devices(ruleset, attr.handled_access_fs, err);
-	for (size_t i = 0; !code && i < box->write.n; i++)
-		code = allow(ruleset, box->write.at[i], allowed, err);
+	for (size_t i = 0; !code && i < box->write.n; i++) {
+		bool plain = place_covers(&box->plain, box->write.at[i]);
+		code = allow(ruleset, box->write.at[i], plain ? allowed & ~special : allowed, err);
+	}
 	if (code)
 		return code;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)

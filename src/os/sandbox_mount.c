@@ -18,10 +18,12 @@
 
 #include "base/text.h"
 #include "os/file.h"
+#include "os/sandbox.h"
 #include "os/sandbox_internal.h"
 
 enum {
 	SOCKETS_MAX = 4 << 20, /* of /proc/net/unix */
+	MOUNTS_MAX = 8 << 20,  /* of a process's mountinfo */
 	WHOLE_TREE = 0x8000,   /* AT_RECURSIVE */
 };
 
@@ -303,6 +305,39 @@ static int put_over(const struct sandbox *box, struct error *err)
 	return 0;
 }
 
+/* --- the mark --- */
+
+/* On a folder that is on every system, of use to no agent, and nobody's to remove: a mount goes with the
+ * folder that it is on. */
+static const char mark_place[] = "/proc/fs", mark_name[] = "coppice-sandbox";
+
+static int put_mark(struct error *err)
+{
+	if (mount(mark_name, mark_place, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY,
+		  "mode=0555,size=4k") < 0)
+		return error_errno(err, errno, "the sandbox cannot mark itself");
+	return 0;
+}
+
+enum truth sandbox_holds(pid_t pid)
+{
+	static const char free[] = "\nNoNewPrivs:\t0";
+	autofree char *status = xasprintf("/proc/%d/status", (int)pid),
+		      *mounts = xasprintf("/proc/%d/mountinfo", (int)pid);
+	autofree char *mark = xasprintf(" %s ", mark_name);
+	autostrbuf text = STRBUF_INIT(MOUNTS_MAX);
+	/* Without no_new_privs, which no process gets rid of, it is in none; and that can always be read. */
+	if (file_read(status, &text, NULL))
+		return TRUTH_UNKNOWN;
+	if (strstr(strbuf_str(&text), free))
+		return TRUTH_NO;
+	strbuf_reset(&text);
+	autoerror err = {0};
+	if (file_read(mounts, &text, &err)) /* what hides itself has a reason */
+		return err.code == ERR_NOT_FOUND ? TRUTH_UNKNOWN : TRUTH_YES;
+	return strstr(strbuf_str(&text), mark) ? TRUTH_YES : TRUTH_NO;
+}
+
 static int hide_all(const struct sandbox *box, struct error *err)
 {
 	struct hider h = {.box = box};
@@ -310,8 +345,8 @@ static int hide_all(const struct sandbox *box, struct error *err)
 	if (home && home[0] == '/' && path_resolve(home, &h.home, NULL))
 		h.home = xstrdup(home);
 	h.program = realpath("/proc/self/exe", NULL);
-	int code = 0;
-	if (box->over_tmp && !needs(&h, "/tmp"))
+	int code = put_mark(err);
+	if (!code && box->over_tmp && !needs(&h, "/tmp"))
 		code = hide_folder(&h, "/tmp", box->tmp, err);
 	if (!code)
 		code = put_over(box, err);

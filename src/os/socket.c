@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -69,6 +70,16 @@ int socket_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, struct error *err)
 	if (ret_uid)
 		*ret_uid = cred.uid;
 	return 0;
+}
+
+int socket_peer_pidfd(int fd, pid_t pid)
+{
+	enum { PEERPIDFD = 77 }; /* SO_PEERPIDFD, which older headers lack */
+	int pidfd = -1;
+	socklen_t len = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, PEERPIDFD, &pidfd, &len) == 0)
+		return pidfd;
+	return errno == ENOPROTOOPT ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 /* Where the socket is that `path` leads to, resolved; caller frees. */

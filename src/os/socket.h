@@ -19,4 +19,8 @@ int socket_connect_linked(const char *path, usec_t limit, int *ret_fd, struct er
  * listens. `ret_pid` is 0 for one outside of this pid namespace. Either may be NULL. */
 int socket_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, struct error *err) _warn_unused_;
 
+/* A descriptor of the process at the other side of the socket, whose pid its credentials say; -1 if it has
+ * ended. Before Linux 6.5 the kernel tells the pid only, which may be another's by then. */
+int socket_peer_pidfd(int fd, pid_t pid);
+
 #endif

@@ -25,10 +25,13 @@ int gate_confine(const struct land_scratch *s, const char *program, const json_t
 		      *file = path_join(s->path, "sandbox.json");
 	autofree char *admin = xasprintf("%s/worktrees/%s", s->common_dir, s->name);
 	autofree char *objects = path_join(s->common_dir, "objects"), *gitdir = path_join(admin, "gitdir"),
-		      *commondir = path_join(admin, "commondir");
+		      *commondir = path_join(admin, "commondir"), *link = path_join(tree, ".git"),
+		      *settings = path_join(admin, "config.worktree");
 	add(spec, "write", tree);
-	add(spec, "write", admin);
-	add(spec, "write", objects);
+	add(spec, "plain", admin);
+	add(spec, "plain", objects);
+	add(spec, "protect", link);
+	add(spec, "blank", settings);
 	add(spec, "protect", gitdir);
 	add(spec, "protect", commondir);
 	json_set_str(spec, "tmp", tmp);

@@ -49,6 +49,29 @@ test_S8_unknown_callers_may_read_but_not_act() {
 	coppice broadcast bye >/dev/null
 }
 
+# Its number may be another's by then: who has ended is nobody, whoever holds the connection, and whatever token comes over it.
+test_I2_a_caller_that_has_ended_is_unknown() {
+	coppice status >/dev/null
+	python3 - "$(coppice status --json | json socket)" "$(cat "$T/state/token")" >"$T/who" <<-'P'
+		import os, socket, sys
+		mine, its = socket.socketpair()
+		pid = os.fork()
+		if pid == 0:
+		    caller = socket.socket(socket.AF_UNIX)
+		    caller.connect(sys.argv[1])
+		    caller.sendall(b"POST /v1/whoami HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 2\r\n")
+		    caller.sendall(f"Authorization: Bearer {sys.argv[2]}\r\n\r\n".encode())
+		    socket.send_fds(its, [b"x"], [caller.fileno()])
+		    os._exit(0)
+		_, fds, _, _ = socket.recv_fds(mine, 1, 1)
+		os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # it has ended, and its number is kept
+		caller = socket.socket(fileno=fds[0])
+		caller.sendall(b"{}")
+		print(caller.recv(65536).decode())
+	P
+	grep -qF '"role":"unknown"' "$T/who" || fail "$(cat "$T/who")"
+}
+
 test_I6_same_folder_names_get_a_suffix_and_nothing_else() {
 	mkdir -p "$T/one/app" "$T/two/app"
 	coppice spawn "$T/one/app" --backend script -- coppice inbox --wait=60 >/dev/null

@@ -79,6 +79,58 @@ test_S5_S7_what_breaks_out_of_its_terminal_is_nobody() {
 	test -s "$T/state/token" || fail "there is no token"
 }
 
+# Whatever it can see of other daemons: it is not the user to them either, nor to its own once that has a new token.
+test_S5_I2_no_token_makes_a_confined_process_the_user() {
+	make_repo
+	confined feat/a
+	mkfifo "$T/box/ended"
+	coppice stop >/dev/null
+	rm "$T/state/token"
+	coppice status >/dev/null
+	COPPICE_HOME=$T/second coppice status >/dev/null
+	cat >"$T/box/orphan" <<-P
+		for home in state second; do
+			COPPICE_HOME=$T/\$home COPPICE_TOKEN_FILE=$T/\$home/token coppice whoami --json >"$T/box/who-\$home" 2>&1
+		done
+		COPPICE_ROLE=orchestrator python3 -c "
+		import http.client, os, socket
+		c = http.client.HTTPConnection('x')
+		c.sock = socket.socket(socket.AF_UNIX)
+		c.sock.connect(os.environ['SOCKET'])
+		c.request('POST', '/v1/register_peer', '{\"self\":true,\"backend\":\"script\",\"path\":\"/\"}', {'Content-Type': 'application/json', 'Idempotency-Key': 'k'})
+		print(c.getresponse().read().decode())" >"$T/box/registered" 2>&1
+		echo >"$T/box/ended"
+	P
+	sed -i 's/^\t\t//' "$T/box/orphan"
+	works env -u COPPICE_PEER -u COPPICE_JOB -u COPPICE_FENCE "SOCKET=$(coppice status --json | json socket)" setsid -f \
+		script -qec "sh $T/box/orphan" /dev/null
+	read -r _ <"$T/box/ended"
+	grep -qF '"role":"unknown"' "$T/box/who-state" || fail "$(cat "$T/box/who-state")"
+	! grep -qF human "$T/box/who-second" || fail "$(cat "$T/box/who-second")"
+	grep -qF "no peer of its own" "$T/box/registered" || fail "$(cat "$T/box/registered")"
+	COPPICE_HOME=$T/second coppice stop >/dev/null
+}
+
+# In git's own folders others' git would follow it to anywhere, or stand still.
+test_S5_W3_what_others_git_reads_and_writes_is_plain() {
+	make_repo
+	confined feat/a
+	G=$(git -C "$A" rev-parse --absolute-git-dir)
+	works git commit -q --allow-empty -m one
+	for place in "$T/project/.git/logs/HEAD" "$T/project/.git/refs/heads/link" "$G/COMMIT_EDITMSG"; do
+		kept ln -sf "$T/project/file" "$place"
+		works ln -sf "$T/project/file" "$A/link"
+		kept mv "$A/link" "$place"
+	done
+	kept mkfifo "$T/project/.git/refs/heads/pipe"
+	git config extensions.worktreeConfig true
+	kept git config --worktree core.fsmonitor "touch $T/stolen"
+	kept rm "$A/.git"
+	kept sh -c "echo gitdir: $T/box >'$A/.git'"
+	same "$(git -C "$A" status --short)" "?? link"
+	works git commit -q --allow-empty -m two
+}
+
 test_S5_git_works_in_it() {
 	make_repo
 	git init -q --bare "$T/far.git"
@@ -244,8 +296,8 @@ test_S7_what_a_confined_peer_starts_is_confined() {
 	grep -q "the sandbox is for a worktree" "$T/box/err" || fail "$(cat "$T/box/err")"
 }
 
-# What a confined agent wrote is run by the gate: it gets no further there. Others' gates are as free as ever.
-test_S7_the_gate_of_a_confined_branch_is_confined() {
+# What a confined agent wrote is run by the gate, and may be on any branch of the repository: it gets no further there.
+test_S7_gates_are_confined_where_a_confined_peer_has_worked() {
 	make_repo
 	cat >"$T/plan.yaml" <<-P
 		repo: $T/project
@@ -269,8 +321,8 @@ test_S7_the_gate_of_a_confined_branch_is_confined() {
 	printf 'sed "s/NAME/$1/" %s >check.sh\ngit add check.sh\ngit commit -q -m "work of $1"\n' "$T/gate" >"$T/work"
 	coppice run "$T/plan.yaml" >"$T/run.out" 2>&1 || fail "$(cat "$T/run.out")"
 	same "$(git log --format=%s -2 | tr '\n' ,)" "work of free,work of boxed,"
-	test -e "$T/by-free" || fail "the gate of a free branch could not write"
 	test ! -e "$T/by-boxed" || fail "the gate of a confined branch wrote elsewhere"
+	test ! -e "$T/by-free" || fail "the gate of another branch wrote elsewhere"
 	log=$(grep -l by-boxed "$T"/state/log/*.log)
 	grep -qF "Read-only file system" "$log" || fail "$(cat "$log")"
 	! grep -qF "$(cat "$T/state/token")" "$log" || fail "it read the token"
