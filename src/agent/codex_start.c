@@ -77,7 +77,9 @@ static char *config_path(const struct agent_start *start)
  * folder of its socket. */
 static json_t *places(const struct agent_start *start, const char *sockets)
 {
-	static const char *const settings[] = {"config.toml", "hooks.json", "AGENTS.md", "rules", "skills"};
+	static const char *const settings[] = {"config.toml", "hooks.json", "AGENTS.md", "AGENTS.override.md",
+					       "rules",	      "skills",	    "prompts",	 "plugins",
+					       "agents",      "packages",   ".env"};
 	autofree char *home = codex_home(start);
 	json_t *write = json_pack("[s]", sockets), *protect = json_array();
 	if (home)
@@ -89,8 +91,13 @@ static json_t *places(const struct agent_start *start, const char *sockets)
 	/* Whatever it is told to listen at, the socket itself is made here, beside those of all other
 	 * sessions. */
 	autofree char *common = xasprintf("/tmp/codex-daemon-%u", (unsigned)geteuid());
-	return json_pack("{s:o, s:o, s:[s], s:{s:s}}", "write", write, "protect", protect, "keep", sockets,
-			 "over", common, sockets);
+	json_t *over = json_pack("{s:s}", common, sockets);
+	/* What a session's commands begin with. */
+	autofree char *snapshots = home ? path_join(home, "shell_snapshots") : NULL;
+	if (snapshots && access(home, F_OK) == 0)
+		json_set_str(over, snapshots, start->tmp);
+	return json_pack("{s:o, s:o, s:[s], s:o}", "write", write, "protect", protect, "keep", sockets,
+			 "over", over);
 }
 
 /* It, parsed; NULL where there is none. What cannot be read now cannot be read by Codex either, which says

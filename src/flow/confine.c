@@ -114,6 +114,11 @@ static void add_configured(struct core *core, json_t *spec)
 	const char *home = getenv("HOME");
 	size_t i;
 	const json_t *item;
+	static const char *const shut[] = {".cargo/bin", ".cargo/env", ".cargo/config.toml", ".cargo/config",
+					   "go/bin"};
+	/* Within caches that may be written: what the user's own shell runs. */
+	for (size_t k = 0; home && home[0] == '/' && k < ARRAY_SIZE(shut); k++)
+		add_below(spec, "shut", home, shut[k]);
 	json_array_foreach(config_list(core->config, "sandbox.write"), i, item)
 	{
 		autofree char *path = config_expand_home(json_string_value(item),
@@ -227,6 +232,8 @@ static size_t nearest(const json_t *spec, const char *key, const char *path)
 static bool may_write(const json_t *spec, const char *path)
 {
 	const char *tmp = json_str(spec, "tmp");
+	if (nearest(spec, "shut", path))
+		return false;
 	if ((tmp && path_inside(path, tmp)) || path_inside(path, "/dev") || nearest(spec, "extra", path))
 		return true;
 	static const char *const open[] = {"write", "plain", "make"};
@@ -297,7 +304,9 @@ static char *sentence(const json_t *spec, const char *path)
 	autostrbuf shown = STRBUF_INIT(4 * PATH_SHOWN);
 	text_escape(path, strnlen(path, PATH_SHOWN), false, &shown);
 	return xasprintf("the sandbox keeps %s from being written: %s", strbuf_str(&shown),
-			 nearest(spec, "protect", path) ? "no setting opens it" : "add it to sandbox.write");
+			 nearest(spec, "protect", path) || nearest(spec, "shut", path)
+				 ? "no setting opens it"
+				 : "add it to sandbox.write");
 }
 
 char *confine_denied(struct store *s, const char *peer_id, const char *text)

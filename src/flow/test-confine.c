@@ -93,6 +93,8 @@ static void test_S5_a_denial_names_the_path_and_the_key(void **state)
 		 "the sandbox keeps /opt/x from being written: add it to sandbox.write"},
 		{"fatal: Unable to create '/src/app/.git/packed-refs.lock': Read-only file system",
 		 "the sandbox keeps /src/app/.git/packed-refs.lock from being written: no setting opens it"},
+		{"touch: cannot touch '/root/.cargo/bin/x': Read-only file system",
+		 "the sandbox keeps /root/.cargo/bin/x from being written: no setting opens it"},
 		{"open '/opt/\x1b[31m': Permission denied",
 		 "the sandbox keeps /opt/\\x1B[31m from being written: add it to sandbox.write"},
 		/* What it may write is refused for another reason. */

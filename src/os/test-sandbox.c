@@ -212,6 +212,33 @@ static void test_S5_what_is_protected_within_is_read_only(void **state)
 	assert_int_equal(in_sandbox(spec, write_protected), 0);
 }
 
+static int write_plain(void)
+{
+	autofree char *link = at("plain/link"), *pipe = at("plain/pipe"), *folder = at("plain/folder"),
+		      *own = at("work/own"), *blank = at("plain/blank");
+	MUST(writes("plain/file") && mkdir(folder, 0700) == 0 && rmdir(folder) == 0);
+	MUST(refused(symlink("x", link)) && refused(mkfifo(pipe, 0600)));
+	MUST(symlink("x", own) == 0 && refused(rename(own, link)) && mkfifo("work/fifo", 0600) != 0);
+	MUST(access(blank, F_OK) == 0 && !writes("plain/blank") && refused(unlink(blank)));
+	MUST(writes("cache/file") && !writes("cache/bin/file"));
+	return 0;
+}
+
+static void test_S5_git_s_places_are_plain_and_what_is_shut_stays_shut(void **state)
+{
+	(void)state;
+	need_sandbox();
+	make("plain", true);
+	make("cache", true);
+	make("cache/bin", true);
+	json_auto_t *spec = usual();
+	add(spec, "plain", "plain");
+	add(spec, "blank", "plain/blank");
+	add(spec, "extra", "cache");
+	add(spec, "shut", "cache/bin");
+	assert_int_equal(in_sandbox(spec, write_plain), 0);
+}
+
 static int get_out(void)
 {
 	autofree char *work = at("work");
@@ -498,6 +525,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_S5_it_writes_nowhere_else, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_is_protected_within_is_read_only, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_S5_git_s_places_are_plain_and_what_is_shut_stays_shut,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_it_cannot_get_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_what_it_starts_is_confined, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_S5_it_sees_no_foreign_socket, setup, teardown),
