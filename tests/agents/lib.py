@@ -89,6 +89,8 @@ class Stream:
                 if copy:
                     copy.write(line)
                     copy.flush()
+                if not line.endswith(b"\n"):
+                    break  # it was ended in the middle
                 with self.more:
                     self.items.append(json.loads(line))
                     self.more.notify_all()
