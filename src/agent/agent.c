@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/json.h"
 #include "os/file.h"
 #include "os/proc.h"
 
@@ -93,6 +94,23 @@ bool agent_event_parse(const char *name, enum agent_event *ret)
 			return true;
 		}
 	return false;
+}
+
+json_t *agent_places(const char *home, const char *const *shut, const char *snapshots, const char *tmp)
+{
+	json_t *places = json_object(), *over = json_object();
+	json_object_set_new(places, "over", over);
+	if (!home)
+		return places;
+	json_list_add(places, "write", home);
+	for (; *shut; shut++) {
+		autofree char *path = path_join(home, *shut);
+		json_list_add(places, "protect", path);
+	}
+	autofree char *path = path_join(home, snapshots);
+	if (access(home, F_OK) == 0)
+		json_set_str(over, path, tmp);
+	return places;
 }
 
 void agent_command_release(struct agent_command *command)

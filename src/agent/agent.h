@@ -61,6 +61,10 @@ struct agent_command {
 };
 
 void agent_command_release(struct agent_command *command);
+/* The `places` of a runtime whose own folder is `home` (NULL: unknown, none): it writes that, but for the names
+ * of `shut`, which make other sessions run things, as far as they are there; and its shell's snapshots, with
+ * which each command of a session begins, are its own, in `tmp`. `shut` ends with NULL. A new reference. */
+json_t *agent_places(const char *home, const char *const *shut, const char *snapshots, const char *tmp);
 
 /* --- hooks --- */
 

@@ -76,7 +76,8 @@ int claude_hook_read(const char *event, const json_t *payload, struct agent_hook
 	bool waits = strcmp(event, "wait") == 0;
 	if (!name || (!waits && strcmp(name, event) != 0))
 		return error_set(err, ERR_INVALID, "the payload is not one of the hook %.40s", event);
-	enum agent_event what = hook_event_of(events, name);
+	const struct hook_kind *kind = hook_kind_of(events, name);
+	enum agent_event what = kind->event;
 	if (!passes(what, payload))
 		what = AGENT_EVENT_NONE;
 	if (waits && ((what != AGENT_SESSION_START && what != AGENT_TURN_END) || !may_wait()))
@@ -85,7 +86,7 @@ int claude_hook_read(const char *event, const json_t *payload, struct agent_hook
 	if (code)
 		return code;
 	ret->waits = waits;
-	ret->failed = strcmp(name, "PostToolUseFailure") == 0;
+	ret->failed = kind->flags & HOOK_FAILED;
 	if (what == AGENT_TURN_FAILED)
 		ret->source = failure_of(payload);
 	const char *source = json_str(payload, "source");

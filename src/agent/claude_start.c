@@ -87,33 +87,32 @@ static int add_profile(const struct agent_start *start, struct agent_command *co
  * unless both are elsewhere. */
 static json_t *places(const struct agent_start *start)
 {
-	static const char *const settings[] = {"settings.json", "settings.local.json",
-					       "CLAUDE.md",	"hooks",
-					       "commands",	"agents",
-					       "skills",	"plugins",
-					       "output-styles", "rules",
-					       "local",		".claude.json"};
+	static const char *const shut[] = {"settings.json",
+					   "settings.local.json",
+					   "CLAUDE.md",
+					   "hooks",
+					   "commands",
+					   "agents",
+					   "skills",
+					   "plugins",
+					   "output-styles",
+					   "rules",
+					   "local",
+					   ".claude.json",
+					   NULL};
 	const char *own = json_str(json_object_get(start->profile, "env"), "CLAUDE_CONFIG_DIR");
 	const char *dir = own ? own : getenv("CLAUDE_CONFIG_DIR"), *user = getenv("HOME");
 	bool elsewhere = dir && dir[0] == '/';
 	autofree char *home = elsewhere		       ? xstrdup(dir)
 			      : user && user[0] == '/' ? path_join(user, ".claude")
 						       : NULL;
-	json_t *write = json_array(), *protect = json_array();
-	if (home)
-		add(write, home);
-	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
-		autofree char *path = path_join(home, settings[i]);
-		add(protect, path);
-	}
 	/* Its inbox is in one of these, whatever TMPDIR says, beside those of all other sessions. */
 	autofree char *sockets = xasprintf("/tmp/cc-socks-%u", (unsigned)geteuid());
-	json_t *over = json_pack("{s:s, s:s}", "/tmp/cc-socks", start->tmp, sockets, start->tmp);
-	/* Each command of a session begins with a file from here. */
-	autofree char *snapshots = home ? path_join(home, "shell-snapshots") : NULL;
-	if (snapshots && access(home, F_OK) == 0)
-		json_set_str(over, snapshots, start->tmp);
-	return json_pack("{s:o, s:o, s:o}", "write", write, "protect", protect, "over", over);
+	json_t *places = agent_places(home, shut, "shell-snapshots", start->tmp),
+	       *over = json_object_get(places, "over");
+	json_set_str(over, "/tmp/cc-socks", start->tmp);
+	json_set_str(over, sockets, start->tmp);
+	return places;
 }
 
 /* IS_SANDBOX lets root use the mode without questions, which it is refused otherwise. What the session cannot

@@ -26,7 +26,7 @@ int codex_hook_read(const char *event, const json_t *payload, struct agent_hook 
 	const char *name = json_str(payload, "hook_event_name");
 	if (!name || strcmp(name, event) != 0)
 		return error_set(err, ERR_INVALID, "the payload is not one of the hook %.40s", event);
-	enum agent_event what = hook_event_of(events, name);
+	enum agent_event what = hook_kind_of(events, name)->event;
 	/* A subagent's payload names the session that started it. Its prompts and its end are not the
 	 * session's; its question to the user is. */
 	if (json_object_get(payload, "agent_id") && what != AGENT_AWAITS)

@@ -77,27 +77,18 @@ static char *config_path(const struct agent_start *start)
  * folder of its socket. */
 static json_t *places(const struct agent_start *start, const char *sockets)
 {
-	static const char *const settings[] = {"config.toml", "hooks.json", "AGENTS.md", "AGENTS.override.md",
-					       "rules",	      "skills",	    "prompts",	 "plugins",
-					       "agents",      "packages",   ".env"};
+	static const char *const shut[] = {"config.toml", "hooks.json", "AGENTS.md", "AGENTS.override.md",
+					   "rules",	  "skills",	"prompts",   "plugins",
+					   "agents",	  "packages",	".env",	     NULL};
 	autofree char *home = codex_home(start);
-	json_t *write = json_pack("[s]", sockets), *protect = json_array();
-	if (home)
-		add(write, home);
-	for (size_t i = 0; home && i < ARRAY_SIZE(settings); i++) {
-		autofree char *path = path_join(home, settings[i]);
-		add(protect, path);
-	}
+	json_t *places = agent_places(home, shut, "shell_snapshots", start->tmp);
 	/* Whatever it is told to listen at, the socket itself is made here, beside those of all other
 	 * sessions. */
 	autofree char *common = xasprintf("/tmp/codex-daemon-%u", (unsigned)geteuid());
-	json_t *over = json_pack("{s:s}", common, sockets);
-	/* What a session's commands begin with. */
-	autofree char *snapshots = home ? path_join(home, "shell_snapshots") : NULL;
-	if (snapshots && access(home, F_OK) == 0)
-		json_set_str(over, snapshots, start->tmp);
-	return json_pack("{s:o, s:o, s:[s], s:o}", "write", write, "protect", protect, "keep", sockets,
-			 "over", over);
+	json_set_str(json_object_get(places, "over"), common, sockets);
+	json_list_add(places, "write", sockets);
+	json_list_add(places, "keep", sockets);
+	return places;
 }
 
 /* It, parsed; NULL where there is none. What cannot be read now cannot be read by Codex either, which says

@@ -7,12 +7,12 @@
 #include "agent/denial.h"
 #include "base/json.h"
 
-enum agent_event hook_event_of(const struct hook_kind *kinds, const char *name)
+const struct hook_kind *hook_kind_of(const struct hook_kind *kinds, const char *name)
 {
-	for (const struct hook_kind *k = kinds; name && k->name; k++)
-		if (strcmp(k->name, name) == 0)
-			return k->event;
-	return AGENT_EVENT_NONE;
+	const struct hook_kind *k = kinds;
+	while (k->name && !(name && strcmp(k->name, name) == 0))
+		k++;
+	return k;
 }
 
 /* The event's name if it takes context, else NULL. */

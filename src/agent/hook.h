@@ -20,8 +20,8 @@ struct hook_kind {
 	unsigned flags;
 };
 
-/* AGENT_EVENT_NONE for a name that is not among them, or NULL. */
-enum agent_event hook_event_of(const struct hook_kind *kinds, const char *name);
+/* The kind of that name; the last one, which has none and AGENT_EVENT_NONE, for another name or NULL. */
+const struct hook_kind *hook_kind_of(const struct hook_kind *kinds, const char *name);
 /* Takes what is of use for `event` from a payload. ERR_INVALID when it names no session. */
 int hook_take(const json_t *payload, enum agent_event event, struct agent_hook *ret,
 	      struct error *err) _warn_unused_;

@@ -386,8 +386,8 @@ static void test_S5_confined_it_has_no_sandbox_of_its_own(void **state)
 	autofree char *home = path_join(folder, ".codex"), *config = path_join(home, "config.toml");
 	const json_t *write = json_object_get(c.places, "write"),
 		     *protect = json_object_get(c.places, "protect");
-	assert_string_equal(json_string_value(json_array_get(write, 0)), sockets);
-	assert_string_equal(json_string_value(json_array_get(write, 1)), home);
+	assert_string_equal(json_string_value(json_array_get(write, 0)), home);
+	assert_string_equal(json_string_value(json_array_get(write, 1)), sockets);
 	assert_string_equal(json_string_value(json_array_get(protect, 0)), config);
 	assert_string_equal(json_string_value(json_array_get(c.folders, 0)), sockets);
 }

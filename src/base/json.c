@@ -92,3 +92,13 @@ void json_set_time(json_t *object, const char *key, int64_t utc)
 	char text[TIME_TEXT_SIZE];
 	json_object_set_new(object, key, utc ? json_string(time_format(utc, text)) : json_null());
 }
+
+void json_list_add(json_t *object, const char *key, const char *text)
+{
+	json_t *list = json_object_get(object, key);
+	if (!list) {
+		list = json_array();
+		json_object_set_new(object, key, list);
+	}
+	json_array_append_new(list, json_lossy_string(text, strlen(text)));
+}

@@ -28,5 +28,7 @@ void json_set_str(json_t *object, const char *key, const char *value);
 void json_set_time(json_t *object, const char *key, int64_t utc);
 /* A JSON string of `len` bytes in which invalid UTF-8 became U+FFFD; a new reference. */
 json_t *json_lossy_string(const char *text, size_t len);
+/* Adds the text (lossy) to the list of that key, which is made when there is none. */
+void json_list_add(json_t *object, const char *key, const char *text);
 
 #endif

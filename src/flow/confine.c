@@ -28,7 +28,7 @@ static json_t *list_of(json_t *spec, const char *key)
 static void add(json_t *spec, const char *key, const char *path)
 {
 	if (path)
-		json_array_append_new(list_of(spec, key), json_lossy_string(path, strlen(path)));
+		json_list_add(spec, key, path);
 }
 
 static void add_below(json_t *spec, const char *key, const char *dir, const char *name)

@@ -77,8 +77,7 @@ static void given_at_start(const struct op_call *call, size_t index, char **ret_
 static int check_free(const struct op_call *call, size_t index, struct error *err)
 {
 	char id[ID_SIZE];
-	if (identity_enclosing(call->store, call->chain, index, op_text(call, "session"), id) ||
-	    identity_enclosing(call->store, call->chain, index, NULL, id) ||
+	if (identity_enclosing(call->store, call->chain, index, NULL, id) ||
 	    sandbox_holds(call->chain->at[index].pid) != TRUTH_YES)
 		return 0;
 	return error_hint(err, error_set(err, ERR_FORBIDDEN, "a process in a sandbox is no peer of its own"),

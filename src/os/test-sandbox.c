@@ -69,12 +69,7 @@ static int teardown(void **state)
 static void add(json_t *spec, const char *key, const char *name)
 {
 	autofree char *path = at(name);
-	json_t *list = json_object_get(spec, key);
-	if (!list) {
-		list = json_array();
-		json_object_set_new(spec, key, list);
-	}
-	json_array_append_new(list, json_string(path));
+	json_list_add(spec, key, path);
 }
 
 static json_t *usual(void)

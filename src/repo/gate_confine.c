@@ -7,16 +7,6 @@
 #include "base/json.h"
 #include "os/file.h"
 
-static void add(json_t *spec, const char *key, const char *path)
-{
-	json_t *list = json_object_get(spec, key);
-	if (!list) {
-		list = json_array();
-		json_object_set_new(spec, key, list);
-	}
-	json_array_append_new(list, json_lossy_string(path, strlen(path)));
-}
-
 int gate_confine(const struct land_scratch *s, const char *program, const json_t *sandbox, json_t **ret,
 		 struct error *err)
 {
@@ -27,13 +17,13 @@ int gate_confine(const struct land_scratch *s, const char *program, const json_t
 	autofree char *objects = path_join(s->common_dir, "objects"), *gitdir = path_join(admin, "gitdir"),
 		      *commondir = path_join(admin, "commondir"), *link = path_join(tree, ".git"),
 		      *settings = path_join(admin, "config.worktree");
-	add(spec, "write", tree);
-	add(spec, "plain", admin);
-	add(spec, "plain", objects);
-	add(spec, "protect", link);
-	add(spec, "blank", settings);
-	add(spec, "protect", gitdir);
-	add(spec, "protect", commondir);
+	json_list_add(spec, "write", tree);
+	json_list_add(spec, "plain", admin);
+	json_list_add(spec, "plain", objects);
+	json_list_add(spec, "protect", link);
+	json_list_add(spec, "blank", settings);
+	json_list_add(spec, "protect", gitdir);
+	json_list_add(spec, "protect", commondir);
 	json_set_str(spec, "tmp", tmp);
 	autofree char *text = json_text(spec);
 	int code = file_replace(file, text, strlen(text), 0600, err);
