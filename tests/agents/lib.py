@@ -260,12 +260,15 @@ class Terminal:
         self._press(key, lambda screen: not re.search(dialog, screen), f"keeps showing /{dialog}/")
 
     def _press(self, key, fits, what):
+        """Presses the key again only when nothing has come of it for a second: what is drawn meanwhile may be its own echo."""
         end = time.monotonic() + LIMIT
         while not fits(screen := self.screen()):
             check(time.monotonic() < end, f"{self.name} {what}:\n{screen}")
             self.press(key)
-            select.select([self.output], [], [], 1)
-            self._drain()
+            again = time.monotonic() + 1
+            while not fits(self.screen()) and (left := again - time.monotonic()) > 0:
+                select.select([self.output], [], [], left)
+                self._drain()
 
     def press(self, *keys):
         self._tmux("send-keys", "-t", self.name, *keys)
