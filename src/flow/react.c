@@ -84,6 +84,7 @@ static const struct reaction {
 	{"job.running", plan_on_job},
 	{"peer.online", spawn_on_online},
 	{"peer.turn_failed", spawn_on_turn_failed},
+	{"message.consumed", spawn_on_read},
 	{"message.stored", handover_on_event},
 	{"message.waits", handover_on_event},
 	{"reply.rested", handover_on_event},

@@ -199,6 +199,36 @@ static int64_t looks(struct store *s, const char *spawn_id)
 		      flow_effects[EFFECT_LOOK].kind.name, spawn_id);
 }
 
+/* Where its first prompt is, by the hooks. */
+enum first_turn {
+	FIRST_TURN_TO_COME,
+	FIRST_TURN_OPEN,
+	FIRST_TURN_OVER, /* or it was given none */
+};
+
+static enum first_turn first_turn(struct store *s, const char *spawn_id)
+{
+	autoquery q =
+		db_query(s,
+			 "SELECT step IN ('stored','offered','submitted'), turn_state = 'working' FROM spawn"
+			 " JOIN peer ON peer.peer_id = spawn.peer_id JOIN message ON message.id ="
+			 " spawn.message_id WHERE spawn.spawn_id = ? AND dead_at IS NULL",
+			 "s", spawn_id);
+	if (!query_next(&q))
+		return FIRST_TURN_OVER;
+	return query_int(&q, 0) ? FIRST_TURN_TO_COME : query_int(&q, 1) ? FIRST_TURN_OPEN : FIRST_TURN_OVER;
+}
+
+/* Whether the screen tells that the agent works, or that it has worked and waits for input. */
+static bool is_at_work(struct store *s, const char *spawn_id, const char *screen, enum first_turn turn)
+{
+	/* A first turn without a login looks busy too, for a moment. */
+	if (strcmp(screen, "busy") == 0)
+		return looks(s, spawn_id) >= BUSY_LOOKS;
+	/* Before the first turn, and in it until it is drawn, the screen waits for input as well. */
+	return strcmp(screen, "prompt") == 0 && turn == FIRST_TURN_OVER;
+}
+
 /* The screen of a start that is not settled. An agent that has registered is confirmed once its screen shows
  * that it works or waits for input: one without a login registers too. Until it has drawn that, it is looked
  * at again, within its time; what cannot be understood by then does not stand in its way. */
@@ -215,11 +245,12 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 		return;
 	bool late = !db_int(s, 0, "SELECT 1 FROM timer WHERE kind = ? AND subject = ?", "ss", late_timer,
 			    subject);
-	/* A first turn without a login looks busy too, for a moment. */
-	bool busy = screen && strcmp(screen, "busy") == 0;
-	bool drawn = screen && (strcmp(screen, "prompt") == 0 || (busy && looks(s, subject) >= BUSY_LOOKS));
 	bool hindered = stands_in_the_way(screen, &code, &why);
-	if (peer.online && !hindered && (drawn || late || !screen))
+	enum first_turn turn = first_turn(s, subject);
+	if (peer.online && !hindered && turn == FIRST_TURN_TO_COME)
+		why = "has not read its first prompt in time";
+	if (peer.online && !hindered &&
+	    (!screen || is_at_work(s, subject, screen, turn) || (late && turn != FIRST_TURN_TO_COME)))
 		confirm(core, subject, peer.peer_id);
 	else if (late || (hindered && peer.online))
 		spawn_agent_failed(core, subject, code, why);
@@ -254,6 +285,19 @@ void spawn_on_turn_failed(struct core *core, const struct event *e)
 	const char *reason = json_str(e->data, "reason");
 	if (spawn && reason && strcmp(reason, AGENT_NO_LOGIN) == 0)
 		spawn_agent_failed(core, spawn, ERR_LOGIN, "wants a login");
+}
+
+void spawn_on_read(struct core *core, const struct event *e)
+{
+	const char *kind = json_str(e->data, "kind");
+	if (!kind || strcmp(kind, "prompt") != 0)
+		return;
+	autofree char *spawn = db_text(core->store,
+				       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND message_id = ?"
+				       " AND failure IS NOT NULL",
+				       "ss", json_str(e->data, "to"), e->subject);
+	if (spawn)
+		order_look(core, spawn);
 }
 
 enum spawn_outcome spawn_outcome(struct store *s, const char *peer_id, struct error *err)

@@ -37,6 +37,8 @@ void spawn_on_late(struct core *core, const struct event *e);
 void spawn_on_online(struct core *core, const struct event *e);
 /* Reaction: a turn failed; where it is for want of a login, a start that is open has failed. */
 void spawn_on_turn_failed(struct core *core, const struct event *e);
+/* Reaction: a message was read; the first prompt, after its time: the start is looked at once more. */
+void spawn_on_read(struct core *core, const struct event *e);
 /* The end of the effect that looks at the terminal. */
 void spawn_looked(struct core *core, const char *subject, bool ok, const json_t *result);
 

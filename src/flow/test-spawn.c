@@ -3,6 +3,7 @@
 
 #include "flow/session.h"
 #include "flow/spawn_agent.h"
+#include "mesh/message.h"
 #include "work/job.h"
 
 struct spawned {
@@ -255,6 +256,69 @@ static void test_D8_a_first_turn_without_a_login_is_a_typed_failure(void **state
 	}
 }
 
+static enum spawn_outcome looked(struct rig *r, const struct spawned *sp, const char *screen)
+{
+	json_auto_t *result = json_pack("{s:s}", "screen", screen);
+	autoerror err = {0};
+	spawn_looked(&r->core, sp->spawn, true, result);
+	return spawn_outcome(r->s, sp->peer, &err);
+}
+
+static void heard(struct rig *r, const struct spawned *sp, enum agent_event what, json_t *shown)
+{
+	struct peer_ref peer;
+	struct session_event event = {.event = what, .shown = shown};
+	json_auto_t *answer = NULL;
+	assert_true(peer_find(r->s, sp->peer, &peer));
+	session_event(&r->core, &peer, &event, &answer);
+	rig_turn(r);
+}
+
+/* A start with a first prompt, whose agent has registered. */
+static void prompted(struct rig *r, struct spawned *sp, char id[ID_SIZE])
+{
+	struct message_new m = {.kind = MESSAGE_PROMPT, .from = &(struct caller){0}, .text = "hello"};
+	autoerror err = {0};
+	order(r, 0, sp);
+	rig_spawned(r, "feat/a");
+	spawn_agent_expect(&r->core, sp->spawn);
+	m.to = sp->peer;
+	world_check(message_store(r->s, &r->core.limits, &m, id, &err), &err);
+	world_check(message_offer(r->s, id, "launch", NULL, &err), &err);
+	(void)db_run(r->s, "UPDATE spawn SET message_id = ? WHERE spawn_id = ?", "ss", id, sp->spawn);
+}
+
+static void test_D8_a_prompt_line_says_nothing_before_the_first_turn_is_over(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	char id[ID_SIZE];
+	prompted(r, &sp, id);
+	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_OPEN); /* it is not read yet */
+	json_auto_t *shown = json_pack("[s]", id);
+	heard(r, &sp, AGENT_PROMPT, shown);
+	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_OPEN); /* the turn is not drawn yet */
+	heard(r, &sp, AGENT_TURN_END, NULL);
+	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_CONFIRMED);
+}
+
+static void test_D8_a_first_prompt_that_is_not_read_in_time_is_a_typed_failure_until_it_is(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	char id[ID_SIZE];
+	prompted(r, &sp, id);
+	r->w->now += config_duration(r->core.config, "delivery.first_prompt");
+	rig_turn(r);
+	(void)timer_fire(r->s);
+	rig_turn(r);
+	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_FAILED);
+	json_auto_t *shown = json_pack("[s]", id);
+	heard(r, &sp, AGENT_PROMPT, shown);
+	assert_non_null(rig_find(r, "look", NULL));
+	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_CONFIRMED);
+}
+
 /* So short a command that nobody could look at its process. */
 static void test_a_process_that_ended_before_it_was_seen_counts(void **state)
 {
@@ -467,6 +531,8 @@ int main(void)
 		rig_test(test_J2_the_end_of_an_old_process_leaves_the_new_attempt_alone),
 		rig_test(test_D8_a_start_that_failed_is_a_typed_failure),
 		rig_test(test_D8_a_first_turn_without_a_login_is_a_typed_failure),
+		rig_test(test_D8_a_prompt_line_says_nothing_before_the_first_turn_is_over),
+		rig_test(test_D8_a_first_prompt_that_is_not_read_in_time_is_a_typed_failure_until_it_is),
 		rig_test(test_a_process_that_ended_before_it_was_seen_counts),
 		rig_test(test_I10_a_kill_names_the_pane_and_its_process_as_proof),
 		rig_test(test_I10_without_proof_it_is_unregistered_and_left_alone),

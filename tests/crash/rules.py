@@ -231,4 +231,14 @@ class Rules:
             self.wrong("W11_nothing", f"left over: {path}")
         for path in glob.glob(self.home.root + "/project-*"):
             if f"worktree {path}\n" not in known:
-                self.wrong("W11_nothing", f"left over: {path}")
+                self.wrong("W11_nothing", f"left over: {path}: {self.story(path)}")
+
+    def story(self, path):
+        """What is known of a folder: it may take thousands of runs to see it a second time."""
+        db = self.home.database()
+        effects = "SELECT id, kind, subject, state, tries, result, created_at, ended_at FROM outbox WHERE args LIKE ? ORDER BY id"
+        rows = db.execute(effects, (f'%"{path}"%',)).fetchall()
+        db.close()
+        if not os.path.isdir(path):
+            return f"is gone by now; effects {rows}"
+        return f"holds {sorted(os.listdir(path))}, changed {os.stat(path).st_mtime:.6f}; effects {rows}"
