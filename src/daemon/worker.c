@@ -1,6 +1,7 @@
 /* The table of workers; see worker.h. */
 #include "daemon/worker.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,12 +134,26 @@ char *worker_lock_path(const char *home, const char *effect)
 	return xasprintf("%s/run/effect-%s.lock", home, effect);
 }
 
+/* Whether whoever started this worker is gone, and the answer's pipe with it. */
+static bool nobody_listens(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
+/* Only under the lock is it sure that the effect is still to be carried out: a daemon that was started since
+ * may have had it done, and gone on from there. Then nobody listens here any more, and whoever has to do it,
+ * if it is still to be done, waits for this lock. */
 static int lock_effect(const char *home, const char *effect, int *ret_fd, struct error *err)
 {
 	autofree char *dir = worker_lock_dir(home);
 	autofree char *path = worker_lock_path(home, effect);
 	int code = dir_make_private(dir, err);
-	return code ? code : lock_take(path, LOCK_WAIT | LOCK_INHERIT, ret_fd, err);
+	if (!code)
+		code = lock_take(path, LOCK_WAIT | LOCK_INHERIT, ret_fd, err);
+	if (!code && nobody_listens())
+		code = error_set(err, ERR_CONFLICT, "the daemon that wanted effect %s is gone", effect);
+	return code;
 }
 
 static int work(const char *home, const char *kind, const char *effect, json_t **ret, struct error *err)

@@ -3,7 +3,8 @@
  * {"ok":…} or the error object, and ends with 0 or 1.
  *
  * A worker of an effect holds a lock named by it, which its git children inherit: after a crash of the daemon
- * the next worker of the same effect first waits until the old one is really over. */
+ * the next worker of the same effect first waits until the old one is really over. One whose daemon went
+ * while it waited, or before it got there, changes nothing (W11). */
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
 

@@ -157,6 +157,27 @@ test_names_that_are_not_utf8_are_refused_and_never_changed() {
 	refuses 5 coppice list --target nope
 }
 
+# A worker that comes late, after a daemon that was started since has had the work done and gone on.
+test_W11_a_worker_whose_daemon_is_gone_changes_nothing() {
+	make_repo
+	order='{"repo": {"common_dir": "'$T'/project/.git", "main": "'$T'/project"}, "id": "wt-000000000001", "branch": "feat/a",
+		"path": "'$T'/project-feat-a", "path_fixed": true}'
+	mkdir -m 700 "$T/state/run"
+	exec 8>"$T/state/run/effect-7.lock"
+	flock 8
+	mkfifo "$T/answer"
+	coppice worker worktree.create 7 <<<"$order" >"$T/answer" 8>&- &
+	worker=$!
+	exec 9<"$T/answer" # both ends are there now; this one goes while the worker waits for the lock
+	exec 9<&- 8>&-
+	code=0
+	wait $worker || code=$?
+	[ $code -ne 0 ] || fail "it did its work"
+	[ ! -e "$T/project-feat-a" ] || fail "it made the worktree"
+	coppice worker worktree.create 7 <<<"$order" >"$T/out"
+	same "$(json ok.branch <"$T/out")" feat/a
+}
+
 test_W5_the_same_name_can_be_made_and_removed_again_and_again() {
 	make_repo
 	for i in 1 2 3; do
