@@ -1,6 +1,5 @@
 /* The evidence of who calls (I2), collected from the kernel: the process chain of the connection's peer
  * credentials, its session leader, its environment. mesh/identity.c decides. */
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,8 +32,7 @@ static void look_closer(struct conn *conn, struct identity_evidence *evidence)
 /* What was looked up by the number is the caller's only if the caller was there all the while. */
 static bool still_there(const struct conn *conn)
 {
-	struct pollfd p = {.fd = conn->pidfd, .events = POLLIN};
-	return conn->pidfd >= 0 && poll(&p, 1, 0) == 0;
+	return proc_lives(conn->pidfd);
 }
 
 void identify(struct daemon *d, struct conn *conn)

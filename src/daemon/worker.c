@@ -138,7 +138,7 @@ char *worker_lock_path(const char *home, const char *effect)
 static bool nobody_listens(void)
 {
 	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR); /* a worker handles no signal */
 }
 
 /* Only under the lock is it sure that the effect is still to be carried out: a daemon that was started since

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,4 +300,14 @@ int proc_pidfd(pid_t pid, uint64_t start_time, int *ret_fd, struct error *err)
 				 (int)pid);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+bool proc_lives(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int n;
+	do /* a signal that is on its way interrupts even a poll that does not wait */
+		n = poll(&p, 1, 0);
+	while (n < 0 && errno == EINTR);
+	return pidfd >= 0 && n == 0;
 }

@@ -77,5 +77,7 @@ enum truth proc_uses_dir(const char *dir, const pid_t *except, size_t n, pid_t *
 /* A pidfd (CLOEXEC) on the very process; ERR_NOT_FOUND when it has ended (a zombie has) or another
  * took its pid. It becomes readable when the process ends. */
 int proc_pidfd(pid_t pid, uint64_t start_time, int *ret_fd, struct error *err) _warn_unused_;
+/* Whether the process of a pidfd has not ended yet; false for -1. */
+bool proc_lives(int pidfd);
 
 #endif

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 #include "os/proc.h"
 #include "os/testing.h"
@@ -249,6 +250,31 @@ static void test_a_pidfd_tells_the_end(void **state)
 	test_kill(pid);
 	assert_true(is_readable(fd));
 	assert_int_equal(close(fd), 0);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* The daemon gets a signal whenever a child of its ends, and asks at that very moment who a caller is. */
+static void test_I2_a_signal_on_its_way_makes_nobody_dead(void **state)
+{
+	(void)state;
+	struct sigaction action = {.sa_handler = on_alarm}, before;
+	struct itimerval often = {{0, 50}, {0, 50}}, never = {0};
+	int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	assert_true(fd >= 0);
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	int dead = 0;
+	for (int i = 0; i < 100000; i++)
+		dead += !proc_lives(fd);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(dead, 0);
+	assert_false(proc_lives(-1));
 }
 
 static void test_another_start_time_is_another_process(void **state)
@@ -572,6 +598,7 @@ int main(void)
 		cmocka_unit_test(test_long_chains_are_incomplete),
 		cmocka_unit_test(test_chains_at_the_top),
 		cmocka_unit_test(test_a_pidfd_tells_the_end),
+		cmocka_unit_test(test_I2_a_signal_on_its_way_makes_nobody_dead),
 		cmocka_unit_test(test_another_start_time_is_another_process),
 		cmocka_unit_test(test_a_reused_pid_is_not_the_old_process),
 		cmocka_unit_test(test_zombies_are_dead),
