@@ -166,6 +166,8 @@ class Rules:
         db = self.home.database()
         for row in db.execute("SELECT id, kind, subject, state, tries FROM outbox WHERE ended_at IS NULL OR state = 'unknown'"):
             self.wrong("W11_no_effect", f"effect {row}")
+        for row in db.execute("SELECT id, kind, subject, tries, result FROM outbox WHERE state = 'failed'"):
+            self.wrong("W11_no_effect", f"effect {row} failed")
         for row in db.execute("SELECT worktree_id, branch, state FROM worktree WHERE state NOT IN ('live', 'removed')"):
             self.wrong("W11_no_effect", f"worktree {row}")
         for row in db.execute("SELECT id, from_name, to_peer FROM question WHERE state = 'open'"):
