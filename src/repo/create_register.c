@@ -184,6 +184,34 @@ static int clear_nameless(const char *name, int type, void *data, struct error *
 	return 0;
 }
 
+static int note_other(const char *name, int type, void *data, struct error *err)
+{
+	(void)type;
+	(void)err;
+	*(bool *)data |= strcmp(name, ".git") != 0;
+	return 0;
+}
+
+/* The folder that our path's link names, which is no registration any more: whoever removes one, git after a
+ * failure or we, takes it before the link, and may be killed in between. NULL if it is not so; caller frees. */
+static char *removed_admin(const struct creation *c, const char *admin)
+{
+	autofree char *link = path_join(c->path, ".git"), *prefix = xasprintf("gitdir: %s/", admin);
+	autostrbuf text = STRBUF_INIT(16 << 10);
+	bool other = false;
+	struct stat st;
+	if (lstat(link, &st) < 0 || !S_ISREG(st.st_mode) || st.st_mtim.tv_sec < since(c).tv_sec ||
+	    file_read(link, &text, NULL) || strncmp(strbuf_str(&text), prefix, strlen(prefix)) != 0 ||
+	    dir_each(c->path, note_other, &other, NULL) || other)
+		return NULL;
+	const char *name = strbuf_str(&text) + strlen(prefix);
+	autofree char *plain = xstrndup(name, strcspn(name, "\n"));
+	if (!*plain || *plain == '.' || strchr(plain, '/'))
+		return NULL;
+	autofree char *git_dir = path_join(admin, plain), *back = path_join(git_dir, "gitdir");
+	return is_absent_or_empty(back) ? TAKE_PTR(git_dir) : NULL;
+}
+
 /* Removes a registration for our path that git did not complete. A complete one is somebody's. */
 static int clear_registration(const struct creation *c, struct error *err)
 {
@@ -192,13 +220,14 @@ static int clear_registration(const struct creation *c, struct error *err)
 	int r = find_admin(c, &git_dir, err);
 	if (r || (git_dir && !is_incomplete(c, git_dir)))
 		return r;
+	if (!git_dir)
+		git_dir = removed_admin(c, admin);
 	if (git_dir) {
-		autofree char *named = NULL;
-		/* The link goes first: without the folder nobody could tell whose it is. */
-		if (git_link_read(c->path, &named, NULL) == 0 && strcmp(named, git_dir) == 0 &&
-		    unlink(link) < 0)
-			return error_errno(err, errno, "cannot remove %s", link);
+		autofree char *named = xasprintf("gitdir: %s", git_dir);
+		/* The link goes last: with it whoever comes after a kill knows the rest of the folder. */
 		r = tree_remove(git_dir, err);
+		if (r == 0 && file_says(c->path, ".git", named) && unlink(link) < 0)
+			return error_errno(err, errno, "cannot remove %s", link);
 	}
 	struct admin_search s = {.c = c, .admin = admin};
 	struct stat st;

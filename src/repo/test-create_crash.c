@@ -287,6 +287,31 @@ static void test_W1_half_made_registration_does_not_stop_others(void **state)
 	create_expect_no_leftovers(fx);
 }
 
+/* A git that fails takes back what it made, first the folder in the repository, then the worktree. It may be
+ * killed in the middle of either. */
+static void test_W11_a_git_that_was_killed_while_it_took_back(void **state)
+{
+	struct fixture *fx = *state;
+	prepare(fx);
+	json_auto_t *args = crash_args(fx);
+	long time = 0;
+	autofree char *wanted = undisturbed(fx, args, &time);
+	static const char *const removed[] = {"gitdir", "HEAD feat-a/gitdir feat-a/commondir", ""};
+	for (size_t i = 0; i < ARRAY_SIZE(removed); i++) {
+		autofree char *clause = xasprintf("*' worktree add '*)\n"
+						  "	PATH=\"${PATH#*:}\" git \"$@\" >/dev/null 2>&1\n"
+						  "	cd '%s/worktrees' && rm -r feat-a/%s\n"
+						  "	kill -9 0;;",
+						  fx->common, removed[i]);
+		create_git_shim(fx, clause);
+		pid_t pid = start_worker(args);
+		create_git_shim(fx, NULL);
+		assert_true(reap_worker(pid));
+		repeat_and_compare(fx, args, wanted, removed[i]);
+		wipe(fx);
+	}
+}
+
 /* A git that was killed leaves its lock files, which would stop the next one. */
 static void test_W11_lock_files_of_a_killed_git(void **state)
 {
@@ -365,6 +390,7 @@ int main(void)
 		fx_test(test_W11_killed_while_taking_back),
 		fx_test(test_W11_failure_after_a_crash_leaves_nothing),
 		fx_test(test_W11_lock_files_of_a_killed_git),
+		fx_test(test_W11_a_git_that_was_killed_while_it_took_back),
 		fx_test(test_W1_half_made_registration_does_not_stop_others),
 		fx_test(test_W8_branch_made_after_a_crash_is_not_ours),
 		fx_test(test_W8_worktree_made_after_a_crash_is_not_ours),
