@@ -9,6 +9,7 @@
 #include "flow/confine.h"
 #include "flow/effects.h"
 #include "flow/spawn.h"
+#include "flow/spawn_agent.h"
 #include "flow/wake.h"
 #include "mesh/deliver.h"
 #include "repo/registry.h"
@@ -111,6 +112,7 @@ static void on_tool_end(struct core *core, const struct peer_ref *peer, const st
 			struct strbuf *context, struct strbuf *carry_on)
 {
 	(void)carry_on;
+	spawn_agent_works(core, peer->peer_id);
 	autofree char *denied = e->denied ? confine_denied(core->store, peer->peer_id, e->denied) : NULL;
 	if (denied)
 		strbuf_addf(context, "[coppice] %s. That is your user's to decide.\n", denied);

@@ -15,9 +15,9 @@
 
 static const char late_timer[] = "spawn.late", look_timer[] = "spawn.look";
 
-enum { BUSY_LOOKS = 5 };
-
 #define LOOK_AGAIN (USEC_PER_SEC / 2)
+/* A first turn that lasts longer got an answer: one for which a login is missing has failed by then. */
+#define FIRST_ANSWER (5 * USEC_PER_SEC)
 
 static int store_prompt(struct core *core, const struct spawn_order *order, const char *spawn_id,
 			struct strbuf *text, struct error *err)
@@ -193,40 +193,38 @@ static bool stands_in_the_way(const char *screen, enum error_code *ret_code, con
 	return false;
 }
 
-static int64_t looks(struct store *s, const char *spawn_id)
-{
-	return db_int(s, 0, "SELECT count(*) FROM outbox WHERE kind = ? AND subject = ?", "ss",
-		      flow_effects[EFFECT_LOOK].kind.name, spawn_id);
-}
-
 /* Where its first prompt is, by the hooks. */
 enum first_turn {
 	FIRST_TURN_TO_COME,
 	FIRST_TURN_OPEN,
-	FIRST_TURN_OVER, /* or it was given none */
+	FIRST_TURN_ANSWERED, /* open for so long that it must be */
+	FIRST_TURN_OVER,     /* or it was given none */
 };
 
 static enum first_turn first_turn(struct store *s, const char *spawn_id)
 {
 	autoquery q =
 		db_query(s,
-			 "SELECT step IN ('stored','offered','submitted'), turn_state = 'working' FROM spawn"
-			 " JOIN peer ON peer.peer_id = spawn.peer_id JOIN message ON message.id ="
-			 " spawn.message_id WHERE spawn.spawn_id = ? AND dead_at IS NULL",
+			 "SELECT turn_state = 'working', (SELECT max(at) FROM delivery d WHERE d.message_id ="
+			 " message.id AND d.step = 'consumed') FROM spawn JOIN peer ON peer.peer_id ="
+			 " spawn.peer_id JOIN message ON message.id = spawn.message_id"
+			 " WHERE spawn.spawn_id = ? AND dead_at IS NULL",
 			 "s", spawn_id);
 	if (!query_next(&q))
 		return FIRST_TURN_OVER;
-	return query_int(&q, 0) ? FIRST_TURN_TO_COME : query_int(&q, 1) ? FIRST_TURN_OPEN : FIRST_TURN_OVER;
+	if (query_null(&q, 1))
+		return FIRST_TURN_TO_COME;
+	if (!query_int(&q, 0))
+		return FIRST_TURN_OVER;
+	return store_now(s) - query_int(&q, 1) >= FIRST_ANSWER ? FIRST_TURN_ANSWERED : FIRST_TURN_OPEN;
 }
 
-/* Whether the screen tells that the agent works, or that it has worked and waits for input. */
-static bool is_at_work(struct store *s, const char *spawn_id, const char *screen, enum first_turn turn)
+/* Whether the screen tells that the agent works, or that it has worked and waits for input. Before the first
+ * turn, and in it until it is drawn, it waits for input too; and without a login it looks busy, for a moment. */
+static bool is_at_work(const char *screen, enum first_turn turn)
 {
-	/* A first turn without a login looks busy too, for a moment. */
-	if (strcmp(screen, "busy") == 0)
-		return looks(s, spawn_id) >= BUSY_LOOKS;
-	/* Before the first turn, and in it until it is drawn, the screen waits for input as well. */
-	return strcmp(screen, "prompt") == 0 && turn == FIRST_TURN_OVER;
+	return (strcmp(screen, "busy") == 0 && turn >= FIRST_TURN_ANSWERED) ||
+	       (strcmp(screen, "prompt") == 0 && turn == FIRST_TURN_OVER);
 }
 
 /* The screen of a start that is not settled. An agent that has registered is confirmed once its screen shows
@@ -250,7 +248,7 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 	if (peer.online && !hindered && turn == FIRST_TURN_TO_COME)
 		why = "has not read its first prompt in time";
 	if (peer.online && !hindered &&
-	    (!screen || is_at_work(s, subject, screen, turn) || (late && turn != FIRST_TURN_TO_COME)))
+	    (!screen || is_at_work(screen, turn) || (late && turn != FIRST_TURN_TO_COME)))
 		confirm(core, subject, peer.peer_id);
 	else if (late || (hindered && peer.online))
 		spawn_agent_failed(core, subject, code, why);
@@ -274,6 +272,16 @@ void spawn_on_online(struct core *core, const struct event *e)
 		(void)job_update(s, query_text(&q, 1), query_int(&q, 2), &running,
 				 NULL); /* or it spoke first */
 	order_look(core, query_text(&q, 0));
+}
+
+void spawn_agent_works(struct core *core, const char *peer_id)
+{
+	autofree char *spawn = db_text(core->store,
+				       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND state = 'running'"
+				       " AND confirmed = 0",
+				       "s", peer_id);
+	if (spawn && spawn_registers(core->store, peer_id))
+		confirm(core, spawn, peer_id);
 }
 
 void spawn_on_turn_failed(struct core *core, const struct event *e)

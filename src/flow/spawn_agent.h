@@ -31,6 +31,9 @@ void spawn_agent_expect(struct core *core, const char *spawn_id);
  */
 void spawn_agent_failed(struct core *core, const char *spawn_id, enum error_code code, const char *why);
 
+/* Its model has called a tool: so it can work, whatever its screen shows. */
+void spawn_agent_works(struct core *core, const char *peer_id);
+
 /* Reactions: the time is over, it is looked at again (timers); a peer came online. */
 void spawn_on_look(struct core *core, const struct event *e);
 void spawn_on_late(struct core *core, const struct event *e);

@@ -302,6 +302,39 @@ static void test_D8_a_prompt_line_says_nothing_before_the_first_turn_is_over(voi
 	assert_int_equal(looked(r, &sp, "prompt"), SPAWN_CONFIRMED);
 }
 
+/* Without a login the first turn looks busy too, until it fails. */
+static void test_D8_a_busy_first_turn_counts_once_it_got_an_answer(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	char id[ID_SIZE];
+	prompted(r, &sp, id);
+	json_auto_t *shown = json_pack("[s]", id);
+	heard(r, &sp, AGENT_PROMPT, shown);
+	for (int i = 0; i < 9; i++) {
+		assert_int_equal(looked(r, &sp, "busy"), SPAWN_OPEN);
+		r->w->now += USEC_PER_SEC / 2;
+		rig_turn(r);
+	}
+	r->w->now += USEC_PER_SEC;
+	rig_turn(r);
+	assert_int_equal(looked(r, &sp, "busy"), SPAWN_CONFIRMED);
+}
+
+static void test_D8_a_tool_call_shows_that_it_can_work(void **state)
+{
+	struct rig *r = *state;
+	struct spawned sp;
+	char id[ID_SIZE];
+	autoerror err = {0};
+	prompted(r, &sp, id);
+	(void)db_run(r->s, "UPDATE peer SET backend = 'claude-code' WHERE peer_id = ?", "s", sp.peer);
+	json_auto_t *shown = json_pack("[s]", id);
+	heard(r, &sp, AGENT_PROMPT, shown);
+	heard(r, &sp, AGENT_TOOL_END, NULL);
+	assert_int_equal(spawn_outcome(r->s, sp.peer, &err), SPAWN_CONFIRMED);
+}
+
 static void test_D8_a_first_prompt_that_is_not_read_in_time_is_a_typed_failure_until_it_is(void **state)
 {
 	struct rig *r = *state;
@@ -532,6 +565,8 @@ int main(void)
 		rig_test(test_D8_a_start_that_failed_is_a_typed_failure),
 		rig_test(test_D8_a_first_turn_without_a_login_is_a_typed_failure),
 		rig_test(test_D8_a_prompt_line_says_nothing_before_the_first_turn_is_over),
+		rig_test(test_D8_a_busy_first_turn_counts_once_it_got_an_answer),
+		rig_test(test_D8_a_tool_call_shows_that_it_can_work),
 		rig_test(test_D8_a_first_prompt_that_is_not_read_in_time_is_a_typed_failure_until_it_is),
 		rig_test(test_a_process_that_ended_before_it_was_seen_counts),
 		rig_test(test_I10_a_kill_names_the_pane_and_its_process_as_proof),
