@@ -70,8 +70,8 @@ int proc_cwd(pid_t pid, char **ret, struct error *err) _warn_unused_;
  * process are skipped; their children are not.
  *
  * Unknown when none was found, but one that may not be looked at is likely to be there: another
- * user's process started from a terminal under a process of ours (sudo, su), or one in a container
- * that has the folder mounted; `ret_pid` then names that one. Other users' services are taken to mind
+ * user's process started from a terminal under a process of ours (sudo, su), or another user's in a
+ * container that has the folder mounted; `ret_pid` then names that one. Other users' services are taken to mind
  * their own folders, for else no ordinary user would ever get a no. */
 enum truth proc_uses_dir(const char *dir, const pid_t *except, size_t n, pid_t *ret_pid);
 /* A pidfd (CLOEXEC) on the very process; ERR_NOT_FOUND when it has ended (a zombie has) or another

@@ -1,8 +1,9 @@
 /* Who uses a folder: proc_uses_dir of proc.h.
  *
  * A process that may be looked at is judged by the links in /proc: cwd, root, exe and fd/N. The text of
- * such a link is a path as its own mount namespace has it; for a process in another one, the folders
- * are also climbed from its cwd and root by device and inode, which no namespace disguises.
+ * such a link is a path as its own mount namespace has it. For a process in another one, folders are
+ * climbed by device and inode, which no namespace disguises, and the path of anything else is translated by
+ * the mount that it is on.
  *
  * A process that may not be looked at (another user's, a set-user-id one) leaves two traces that all
  * may read: its ancestry and terminal, and its mount table. They decide whether its silence is
@@ -155,23 +156,67 @@ static bool has_mounted(const struct search *s, pid_t pid)
 	return found;
 }
 
-/* Whether the folder behind /proc/PID/<what> is the searched one or below it, by device and inode. */
-static bool climbs_to(const struct search *s, pid_t pid, const char *what)
+/* Whether an opened folder is the searched one or below it, by device and inode. Closes `fd`. */
+static bool climbs_to(const struct search *s, int fd)
 {
-	autofree char *path = xasprintf("/proc/%d/%s", (int)pid, what);
-	autoclose int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct stat st, last = {0};
-	for (int i = 0; fd >= 0 && i < CLIMB_MAX && fstat(fd, &st) == 0; i++) {
-		if (st.st_dev == s->st.st_dev && st.st_ino == s->st.st_ino)
-			return true;
+	bool found = false;
+	for (int i = 0; !found && fd >= 0 && i < CLIMB_MAX && fstat(fd, &st) == 0; i++) {
+		found = st.st_dev == s->st.st_dev && st.st_ino == s->st.st_ino;
 		if (i > 0 && st.st_dev == last.st_dev && st.st_ino == last.st_ino)
-			return false; /* the root is its own parent */
+			break; /* the root is its own parent */
 		last = st;
 		int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
 		(void)close(fd); /* nothing was done through it */
 		fd = up;
 	}
-	return false;
+	if (fd >= 0)
+		(void)close(fd); /* as above */
+	return found;
+}
+
+/* Whether a path of another namespace is below the folder, by the mount of that namespace that it is on;
+ * unknown when the table does not tell. */
+static enum truth mounted_inside(const struct search *s, const char *mounts, uint64_t id, const char *path)
+{
+	enum truth found = TRUTH_UNKNOWN;
+	struct mount_line m;
+	for (const char *p = mounts; found == TRUTH_UNKNOWN && take_mount(&p, &m); mount_line_release(&m)) {
+		if ((uint64_t)m.id != id || !path_inside(path, m.point))
+			continue;
+		autofree char *place = rebase(m.root, below(path, m.point));
+		found = strcmp(m.device, s->place.device) == 0 && path_inside(place, s->place.path)
+				? TRUTH_YES
+				: TRUTH_NO;
+	}
+	return found;
+}
+
+/* The same as link_inside for a process in another mount namespace, whose paths are its own. */
+static enum truth foreign_link_inside(const struct search *s, int dir_fd, const char *name,
+				      const char *mounts)
+{
+	char text[LINK_MAX_];
+	struct statx stx;
+	struct stat st;
+	ssize_t n = readlinkat(dir_fd, name, text, sizeof(text) - 1);
+	autoclose int fd = openat(dir_fd, name, O_PATH | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0 || n < 0)
+		return TRUTH_NO; /* closed by now */
+	if (S_ISDIR(st.st_mode))
+		return climbs_to(s, TAKE_FD(fd)) ? TRUTH_YES : TRUTH_NO;
+	if (st.st_dev != s->st.st_dev || text[0] != '/')
+		return TRUTH_NO;
+	text[n] = '\0';
+	if (!s->place.device || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) < 0 ||
+	    !(stx.stx_mask & STATX_MNT_ID))
+		return TRUTH_UNKNOWN;
+	/* What was opened before it went into its namespace is still on the mounts of ours. */
+	autostrbuf ours = STRBUF_INIT(MOUNTINFO_MAX);
+	enum truth t = mounted_inside(s, mounts, stx.stx_mnt_id, text);
+	if (t != TRUTH_UNKNOWN || !read_mounts("self", &ours))
+		return t;
+	return mounted_inside(s, strbuf_str(&ours), stx.stx_mnt_id, text);
 }
 
 /* Whether the link leads below the folder; unknown when it may not be read. */
@@ -191,17 +236,24 @@ static void close_dir(DIR **dir)
 		(void)closedir(*dir); /* was only read */
 }
 
-static enum truth files_inside(const struct search *s, pid_t pid)
+/* `mounts`: of its namespace, if that is another one; else NULL. */
+static enum truth files_inside(const struct search *s, pid_t pid, const char *mounts)
 {
 	autofree char *path = xasprintf("/proc/%d/fd", (int)pid);
 	_cleanup_(close_dir) DIR *dir = opendir(path);
 	if (!dir)
 		return errno == EACCES || errno == EPERM ? TRUTH_UNKNOWN : TRUTH_NO;
+	enum truth found = TRUTH_NO;
 	const struct dirent *e;
-	while ((e = readdir(dir)))
-		if (e->d_name[0] != '.' && link_inside(s, dirfd(dir), e->d_name) == TRUTH_YES)
-			return TRUTH_YES;
-	return TRUTH_NO;
+	while (found != TRUTH_YES && (e = readdir(dir))) {
+		if (e->d_name[0] == '.')
+			continue;
+		enum truth t = mounts ? foreign_link_inside(s, dirfd(dir), e->d_name, mounts)
+				      : link_inside(s, dirfd(dir), e->d_name);
+		if (t == TRUTH_YES || (mounts && t == TRUTH_UNKNOWN))
+			found = t;
+	}
+	return found;
 }
 
 /* Whether the process was started from a terminal, below a process of ours. */
@@ -219,9 +271,25 @@ static bool is_from_our_terminal(pid_t pid)
 	return false;
 }
 
+static const char *const links[] = {"cwd", "root", "exe"};
+
+/* A process of another mount namespace that may be looked at: all that it has open is. */
+static enum truth look_into(const struct search *s, pid_t pid, int proc_fd)
+{
+	autofree char *name = xasprintf("%d", (int)pid);
+	autostrbuf mounts = STRBUF_INIT(MOUNTINFO_MAX);
+	if (!read_mounts(name, &mounts))
+		return TRUTH_NO; /* it has ended */
+	enum truth found = files_inside(s, pid, strbuf_str(&mounts));
+	for (size_t i = 0; found != TRUTH_YES && i < ARRAY_SIZE(links); i++) {
+		enum truth t = foreign_link_inside(s, proc_fd, links[i], strbuf_str(&mounts));
+		found = t == TRUTH_NO ? found : t;
+	}
+	return found;
+}
+
 static enum truth look_at(const struct search *s, pid_t pid)
 {
-	static const char *const links[] = {"cwd", "root", "exe"};
 	struct proc_stat st;
 	if (proc_stat(pid, &st, NULL) || proc_stat_ended(&st) || (st.flags & PROC_FLAG_KTHREAD))
 		return TRUTH_NO;
@@ -234,7 +302,7 @@ static enum truth look_at(const struct search *s, pid_t pid)
 			return t;
 		hidden |= t == TRUTH_UNKNOWN;
 	}
-	enum truth files = files_inside(s, pid);
+	enum truth files = files_inside(s, pid, NULL);
 	if (files == TRUTH_YES)
 		return files;
 	if (hidden || files == TRUTH_UNKNOWN)
@@ -242,9 +310,7 @@ static enum truth look_at(const struct search *s, pid_t pid)
 	struct stat ns;
 	if (fd < 0 || fstatat(fd, "ns/mnt", &ns, 0) < 0 || ns.st_ino == s->ns.st_ino)
 		return TRUTH_NO;
-	if (climbs_to(s, pid, "cwd") || climbs_to(s, pid, "root"))
-		return TRUTH_YES;
-	return has_mounted(s, pid) ? TRUTH_UNKNOWN : TRUTH_NO;
+	return look_into(s, pid, fd);
 }
 
 static bool is_excepted(const struct search *s, pid_t pid)

@@ -197,6 +197,21 @@ static int mount_in_container(const char *dir)
 	return r ? r : chdir("/") < 0;
 }
 
+/* With a file open by that other path, or by one beside the folder. */
+static int open_in_container(const char *dir)
+{
+	int r = mount_in_container(dir);
+	autofree char *file = xasprintf("%s-mnt/file", dir);
+	return r ? r : open(file, O_RDWR | O_CREAT, 0644) < 0;
+}
+
+static int open_beside_container(const char *dir)
+{
+	int r = mount_in_container(dir);
+	autofree char *file = xasprintf("%s-file", dir);
+	return r ? r : open(file, O_RDWR | O_CREAT, 0644) < 0;
+}
+
 static int mount_part_in_container(const char *dir)
 {
 	autofree char *part = path_join(dir, "part");
@@ -241,8 +256,10 @@ static void test_a_process_in_a_container(void **state)
 static void test_a_container_that_has_the_folder_mounted(void **state)
 {
 	(void)state;
-	expect_of(mount_in_container, TRUTH_UNKNOWN);
-	expect_of(mount_part_in_container, TRUTH_UNKNOWN);
+	expect_of(mount_in_container, TRUTH_NO);
+	expect_of(mount_part_in_container, TRUTH_NO);
+	expect_of(open_beside_container, TRUTH_NO);
+	expect_of(open_in_container, TRUTH_YES);
 }
 
 static void test_a_private_namespace_is_no_container(void **state)
