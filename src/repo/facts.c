@@ -319,8 +319,6 @@ bool facts_same(const struct facts *before, const struct facts *after, char **re
 		*ret_what = xstrdup("HEAD moved");
 	else if (!same_text(before->tip, after->tip))
 		*ret_what = xstrdup("the branch moved");
-	else if (!same_text(before->target_commit, after->target_commit))
-		*ret_what = xstrdup("the target branch moved");
 	else if (!same_buf(&before->status, &after->status))
 		*ret_what = xstrdup("files changed");
 	else if (!same_buf(&before->stashes, &after->stashes))
@@ -328,7 +326,8 @@ bool facts_same(const struct facts *before, const struct facts *after, char **re
 	else
 		*ret_what = NULL;
 	for (int i = 0; !*ret_what && i < FACT_MAX_; i++)
-		if (before->known[i] && after->known[i] && before->value[i] != after->value[i])
+		if (before->known[i] && after->known[i] && before->value[i] != after->value[i] &&
+		    (i != FACT_LANDED || after->value[i] != TRUTH_YES))
 			*ret_what =
 				xasprintf("%s: %s", table[i].name,
 					  after->detail[i] ? after->detail[i] : truth_name(after->value[i]));

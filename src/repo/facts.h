@@ -62,6 +62,7 @@ struct facts_query {
 	const char *git_dir;			    /* its admin folder, <common_dir>/worktrees/<id> */
 	const char *branch;			    /* whose landing counts; NULL: HEAD's commit */
 	const char *target;			    /* NULL: landed is unknown */
+	const char *compared;			    /* FACTS_AGAIN: the target's commit at the first look */
 	const json_t *copied, *disposable, *leases; /* may be NULL */
 	pid_t *except;				    /* owned */
 	size_t n_except;
@@ -102,7 +103,8 @@ enum facts_flags {
 void facts_take(const struct facts_query *q, const struct facts_place *place, unsigned flags,
 		struct facts *ret);
 /* Whether the worktree of `before` is the same in `after`; else `ret_what` (caller frees) says what
- * changed. Of facts, those known in both count. */
+ * changed. Of facts, those known in both count. That the target moved on is no change, as long as the branch
+ * has landed in it now if it had before. */
 bool facts_same(const struct facts *before, const struct facts *after, char **ret_what);
 /* {fact: "yes"|"no"|"unknown"} and {fact: detail} of what is known; new references. */
 json_t *facts_to_json(const struct facts *f);

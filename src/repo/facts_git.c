@@ -325,8 +325,10 @@ void facts_landed(struct probe *p)
 		f->tip = xstrdup(f->head);
 	if (r == 0 && q->target && !f->target_commit)
 		r = git_commit_of(&p->common, q->target, &f->target_commit, &err);
-	if (p->flags & FACTS_AGAIN)
-		return; /* what `landed` follows from is compared instead */
+	/* What `landed` follows from is compared by facts_same, but for the target, which may move on. */
+	if ((p->flags & FACTS_AGAIN) && q->compared && f->target_commit &&
+	    strcmp(q->compared, f->target_commit) == 0)
+		return;
 	if (r)
 		fact_unknown(f, FACT_LANDED, "the branches", &err);
 	else if (!f->target_commit)

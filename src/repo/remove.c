@@ -286,6 +286,7 @@ static int move_and_look_again(struct removal *m, json_t **ret, struct error *er
 	autofacts after = {0};
 	autofree char *what = NULL;
 	const struct facts_place place = {.tree = m->t.tree, .admin = m->t.admin};
+	m->q.compared = m->before.target_commit;
 	facts_take(&m->q, &place, FACTS_AGAIN | (m->delete_branch ? FACTS_LANDED : 0), &after);
 	trash_point("looked again");
 	if (!facts_same(&m->before, &after, &what)) {

@@ -170,8 +170,6 @@ class Gardener(threading.Thread):
         status, answer = self.caller.call(op, {"dir": self.home.project, **params})
         if status == 200 and not answer.get("kept"):
             self.trees[branch] = state
-        elif status == 200 and "the target branch moved" in answer["kept"][0]["reason"]:
-            pass  # a plan landed something in between: all is as it was (W6)
         else:
             self.wrong.append(f"{op} {branch}: {answer}")
             self.trees.pop(branch, None)

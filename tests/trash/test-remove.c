@@ -158,6 +158,16 @@ static void late_stash(void)
 	fixture_run("repo", "git", "stash", "store", "-m", "On feat: late", commit, NULL);
 }
 
+static void late_target(void)
+{
+	fixture_run("repo", "git", "commit", "-q", "--allow-empty", "-m", "late", NULL);
+}
+
+static void late_target_back(void)
+{
+	fixture_run("repo", "git", "reset", "-q", "--hard", "HEAD~1", NULL);
+}
+
 static pid_t late_pid;
 
 static void late_process(void)
@@ -248,6 +258,25 @@ static void test_W6_what_took_the_place_is_left_alone(void **state)
 	json_decref(fixture_call(repo_restore, trash));
 	assert_true(fixture_exists("wt/late.txt"));
 	fixture_run("wt", "git", "status", NULL);
+}
+
+/* A train that lands meanwhile is no change of the worktree; that its branch is not landed any more is. */
+static void test_W6_the_target_may_move_on(void **state)
+{
+	(void)state;
+	fixture_run("repo", "git", "merge", "-q", "--squash", "feat", NULL);
+	fixture_run("repo", "git", "commit", "-q", "-m", "feat, squashed", NULL);
+	json_auto_t *args = fixture_args("trash-w6");
+	json_object_set_new(args, "delete_branch", json_true());
+	inject_once("tree moved", late_target_back);
+	json_auto_t *kept = fixture_call(repo_remove, args);
+	assert_false(json_bool(kept, "removed", true));
+	assert_non_null(strstr(json_str(kept, "reason"), "landed: "));
+	fixture_run("repo", "git", "reset", "-q", "--hard", "ORIG_HEAD", NULL);
+	inject_once("tree moved", late_target);
+	json_auto_t *removed = fixture_call(repo_remove, args);
+	assert_true(json_bool(removed, "removed", false));
+	assert_true(json_bool(removed, "branch_deleted", false));
 }
 
 static void move_branch(void)
@@ -499,6 +528,7 @@ int main(void)
 		REMOVE_TEST(test_W6_change_after_rename_renames_back),
 		REMOVE_TEST(test_W6_without_change_nothing_turns_back),
 		REMOVE_TEST(test_W6_what_took_the_place_is_left_alone),
+		REMOVE_TEST(test_W6_the_target_may_move_on),
 		REMOVE_TEST(test_W6_branch_deletion_is_compare_and_swap),
 		REMOVE_TEST(test_W6_only_its_own_entry_is_pruned),
 		REMOVE_TEST(test_W6_never_through_a_symlink),
