@@ -201,8 +201,8 @@ static enum truth foreign_link_inside(const struct search *s, int dir_fd, const 
 	struct stat st;
 	ssize_t n = readlinkat(dir_fd, name, text, sizeof(text) - 1);
 	autoclose int fd = openat(dir_fd, name, O_PATH | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &st) < 0 || n < 0)
-		return TRUTH_NO; /* closed by now */
+	if (fd < 0 || n < 0 || fstat(fd, &st) < 0)
+		return errno == EACCES || errno == EPERM ? TRUTH_UNKNOWN : TRUTH_NO; /* or closed by now */
 	if (S_ISDIR(st.st_mode))
 		return climbs_to(s, TAKE_FD(fd)) ? TRUTH_YES : TRUTH_NO;
 	if (st.st_dev != s->st.st_dev || text[0] != '/')
