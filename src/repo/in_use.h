@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 
-/* Worker: {repo, path, git_dir, owner: {boot_id,pid,start_time}|null} → {locked: bool}. With an owner it
+/* Worker: {git_dir, owner: {boot_id,pid,start_time}|null} → {locked: bool}. With an owner it
  * locks, or renews a lock of ours; without one it takes our lock off. A lock that somebody else put there
  * stays. Runs again after any crash. */
 int repo_in_use(const json_t *args, json_t **ret, struct error *err) _warn_unused_;
