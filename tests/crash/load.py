@@ -134,8 +134,9 @@ class Peer:
             pass
 
 
-def peer_process(home, n, seed, up, answered, stop):
-    """Body of a peer's process. `up` brings a byte after each restart, `stop` is readable when it is to end."""
+def peer_process(home, n, seed, up, answered, stop, ended, writing):
+    """Body of a peer's process. `up` brings a byte after each restart, `stop` is readable when it is to end. It closes
+    `writing` when it asks nobody any more, and stays until all have done so, for an ask to one that has left is open for a day."""
 
     def stopped():
         return bool(os.pread(stop, 1, 0))
@@ -150,6 +151,9 @@ def peer_process(home, n, seed, up, answered, stop):
     caller = Caller(home, f"peer-{n}", random.Random(f"{seed}-{n}"), came_back, on_answer)
     peer = Peer(caller, n)
     peer.work(stopped)
+    os.close(writing)
+    while os.read(ended, 1):
+        pass
     peer.finish()
 
 
