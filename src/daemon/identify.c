@@ -29,12 +29,6 @@ static void look_closer(struct conn *conn, struct identity_evidence *evidence)
 		evidence->terminal_server = is_tmux_server(conn->chain.at[i].pid);
 }
 
-/* What was looked up by the number is the caller's only if the caller was there all the while. */
-static bool still_there(const struct conn *conn)
-{
-	return proc_lives(conn->pidfd);
-}
-
 void identify(struct daemon *d, struct conn *conn)
 {
 	if (conn->generation == d->generation)
@@ -47,7 +41,8 @@ void identify(struct daemon *d, struct conn *conn)
 	char peer[ID_SIZE];
 	if (conn->has_chain && !identity_enclosing(d->store, &conn->chain, 0, evidence.session, peer))
 		look_closer(conn, &evidence);
-	if (!still_there(conn)) {
+	/* What was looked up by the number is the caller's only if the caller was there all the while. */
+	if (!proc_lives(conn->pidfd)) {
 		conn->has_chain = known;
 		evidence.confined = evidence.marked = TRUTH_UNKNOWN;
 	}

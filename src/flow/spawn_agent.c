@@ -245,10 +245,10 @@ void spawn_looked(struct core *core, const char *subject, bool ok, const json_t 
 			    subject);
 	bool hindered = stands_in_the_way(screen, &code, &why);
 	enum first_turn turn = first_turn(s, subject);
-	if (peer.online && !hindered && turn == FIRST_TURN_TO_COME)
+	bool ready = peer.online && !hindered, read = turn != FIRST_TURN_TO_COME;
+	if (ready && !read)
 		why = "has not read its first prompt in time";
-	if (peer.online && !hindered &&
-	    (!screen || is_at_work(screen, turn) || (late && turn != FIRST_TURN_TO_COME)))
+	if (ready && (!screen || is_at_work(screen, turn) || (late && read)))
 		confirm(core, subject, peer.peer_id);
 	else if (late || (hindered && peer.online))
 		spawn_agent_failed(core, subject, code, why);
@@ -274,22 +274,24 @@ void spawn_on_online(struct core *core, const struct event *e)
 	order_look(core, query_text(&q, 0));
 }
 
+/* A peer's start that runs and is not confirmed, NULL if there is none; caller frees. */
+static char *open_start(struct store *s, const char *peer_id)
+{
+	return db_text(s,
+		       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND state = 'running' AND confirmed = 0",
+		       "s", peer_id);
+}
+
 void spawn_agent_works(struct core *core, const char *peer_id)
 {
-	autofree char *spawn = db_text(core->store,
-				       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND state = 'running'"
-				       " AND confirmed = 0",
-				       "s", peer_id);
+	autofree char *spawn = open_start(core->store, peer_id);
 	if (spawn && spawn_registers(core->store, peer_id))
 		confirm(core, spawn, peer_id);
 }
 
 void spawn_on_turn_failed(struct core *core, const struct event *e)
 {
-	autofree char *spawn = db_text(core->store,
-				       "SELECT spawn_id FROM spawn WHERE peer_id = ? AND state = 'running'"
-				       " AND confirmed = 0",
-				       "s", e->subject);
+	autofree char *spawn = open_start(core->store, e->subject);
 	const char *reason = json_str(e->data, "reason");
 	if (spawn && reason && strcmp(reason, AGENT_NO_LOGIN) == 0)
 		spawn_agent_failed(core, spawn, ERR_LOGIN, "wants a login");

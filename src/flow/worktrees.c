@@ -153,8 +153,7 @@ void worktrees_on_peer(struct core *core, const struct event *e)
 	if (strcmp(e->kind, "peer.registered") == 0)
 		owner = json_pack("{s:s, s:I, s:I}", "boot_id", query_text(&q, 3), "pid",
 				  (json_int_t)query_int(&q, 1), "start_time", (json_int_t)query_int(&q, 2));
-	json_t *args = json_pack("{s:o, s:s, s:s, s:o}", "repo", repo_args(core->store, w.repo_id), "path",
-				 w.path, "git_dir", w.git_dir, "owner", owner);
+	json_t *args = json_pack("{s:s, s:o}", "git_dir", w.git_dir, "owner", owner);
 	autofree char *lane = lane_of(w.id);
 	(void)flow_effect_add(core, EFFECT_WORKTREE_IN_USE, w.id, lane, args);
 }

@@ -41,8 +41,9 @@ struct search {
 	const char *dir;
 	const pid_t *except;
 	size_t n_except;
-	struct stat st; /* of the folder */
-	struct stat ns; /* our mount namespace */
+	struct stat st;	      /* of the folder */
+	struct stat ns;	      /* our mount namespace */
+	struct strbuf mounts; /* and its table */
 	struct place place;
 	enum truth found;
 	pid_t pid;
@@ -116,15 +117,13 @@ static char *rebase(const char *dir, const char *rest)
 	return strcmp(dir, "/") == 0 && *rest ? xstrdup(rest) : xasprintf("%s%s", dir, rest);
 }
 
-static void find_place(const char *dir, struct place *ret)
+static void find_place(const char *dir, const char *mounts, struct place *ret)
 {
 	struct statx stx;
-	autostrbuf text = STRBUF_INIT(MOUNTINFO_MAX);
-	if (statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID) ||
-	    !read_mounts("self", &text))
+	if (statx(AT_FDCWD, dir, 0, STATX_MNT_ID, &stx) < 0 || !(stx.stx_mask & STATX_MNT_ID))
 		return;
 	struct mount_line m;
-	for (const char *p = strbuf_str(&text); take_mount(&p, &m); mount_line_release(&m))
+	for (const char *p = mounts; take_mount(&p, &m); mount_line_release(&m))
 		if ((uint64_t)m.id == stx.stx_mnt_id && path_inside(dir, m.point)) {
 			ret->device = TAKE_PTR(m.device);
 			ret->path = rebase(m.root, below(dir, m.point));
@@ -212,11 +211,8 @@ static enum truth foreign_link_inside(const struct search *s, int dir_fd, const 
 	    !(stx.stx_mask & STATX_MNT_ID))
 		return TRUTH_UNKNOWN;
 	/* What was opened before it went into its namespace is still on the mounts of ours. */
-	autostrbuf ours = STRBUF_INIT(MOUNTINFO_MAX);
 	enum truth t = mounted_inside(s, mounts, stx.stx_mnt_id, text);
-	if (t != TRUTH_UNKNOWN || !read_mounts("self", &ours))
-		return t;
-	return mounted_inside(s, strbuf_str(&ours), stx.stx_mnt_id, text);
+	return t != TRUTH_UNKNOWN ? t : mounted_inside(s, strbuf_str(&s->mounts), stx.stx_mnt_id, text);
 }
 
 /* Whether the link leads below the folder; unknown when it may not be read. */
@@ -339,13 +335,14 @@ static int each_process(const char *name, int type, void *data, struct error *er
 
 enum truth proc_uses_dir(const char *dir, const pid_t *except, size_t n, pid_t *ret_pid)
 {
-	struct search s = {.dir = dir, .except = except, .n_except = n};
+	struct search s = {.dir = dir, .except = except, .n_except = n, .mounts = STRBUF_INIT(MOUNTINFO_MAX)};
 	struct stat first;
 	if (stat(dir, &s.st) < 0)
 		return errno == ENOENT ? TRUTH_NO : TRUTH_UNKNOWN;
 	if (stat("/proc/self/ns/mnt", &s.ns) < 0)
 		return TRUTH_UNKNOWN;
-	find_place(dir, &s.place);
+	if (read_mounts("self", &s.mounts))
+		find_place(dir, strbuf_str(&s.mounts), &s.place);
 	int r = dir_each("/proc", each_process, &s, NULL);
 	/* Where /proc hides other users' processes (hidepid), even the first is missing. */
 	bool complete = (r == 0 || r == ERR_EXISTS) && stat("/proc/1/stat", &first) == 0;
@@ -355,5 +352,6 @@ enum truth proc_uses_dir(const char *dir, const pid_t *except, size_t n, pid_t *
 		*ret_pid = s.pid;
 	free(s.place.device);
 	free(s.place.path);
+	strbuf_release(&s.mounts);
 	return s.found;
 }

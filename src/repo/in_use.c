@@ -38,14 +38,11 @@ static int write_reason(const char *path, const char *reason, struct error *err)
 	return 0;
 }
 
-/* Locks it, unless somebody has. A try that was killed may have left its file beside, and that may be the lock
- * by another name: it is never written to again. */
-static int lock(const char *file, const json_t *owner, struct error *err)
+/* Locks it, unless somebody has meanwhile. */
+static int lock(const char *file, const char *beside, const json_t *owner, struct error *err)
 {
-	autofree char *reason = reason_of(owner), *beside = xasprintf("%s.coppice", file);
-	int code = remove_file(beside, err);
-	if (!code)
-		code = write_reason(beside, reason, err);
+	autofree char *reason = reason_of(owner);
+	int code = write_reason(beside, reason, err);
 	if (!code && link(beside, file) < 0 && errno != EEXIST)
 		code = error_errno(err, errno, "cannot write %s", file);
 	int left = remove_file(beside, code ? NULL : err);
@@ -58,15 +55,18 @@ int repo_in_use(const json_t *args, json_t **ret, struct error *err)
 	const char *git_dir = json_str(args, "git_dir");
 	if (!git_dir || *git_dir != '/')
 		return error_set(err, ERR_INTERNAL, "in_use: 'git_dir' must be an absolute path");
-	autofree char *file = path_join(git_dir, "locked");
+	autofree char *file = path_join(git_dir, "locked"), *beside = xasprintf("%s.coppice", file);
 	autostrbuf held = STRBUF_INIT(REASON_MAX);
 	autoerror none = {0};
 	bool locked = file_read(file, &held, &none) != ERR_NOT_FOUND;
 	bool foreign = locked && strncmp(strbuf_str(&held), ours, strlen(ours)) != 0;
 	bool wanted = json_is_object(owner);
-	int code = locked && !foreign ? remove_file(file, err) : 0;
+	/* Of a try that was killed, and maybe the lock by another name: it is never written to again. */
+	int code = remove_file(beside, err);
+	if (!code && locked && !foreign)
+		code = remove_file(file, err);
 	if (!code && wanted && !foreign)
-		code = lock(file, owner, err);
+		code = lock(file, beside, owner, err);
 	if (!code)
 		*ret = json_pack("{s:b}", "locked", foreign || wanted);
 	return code;

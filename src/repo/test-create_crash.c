@@ -257,6 +257,15 @@ static void test_W11_failure_after_a_crash_leaves_nothing(void **state)
 	fail_msg("it never came to its end");
 }
 
+/* A creation with a git that kills it, in the shell case `clause`. */
+static void killed_by(const struct fixture *fx, const char *clause, const json_t *args)
+{
+	create_git_shim(fx, clause);
+	pid_t pid = start_worker(args);
+	create_git_shim(fx, NULL);
+	assert_true(reap_worker(pid));
+}
+
 /* Git cannot list any worktree while one is half-made: others must be able to go on all the same. */
 static void test_W1_half_made_registration_does_not_stop_others(void **state)
 {
@@ -269,10 +278,7 @@ static void test_W1_half_made_registration_does_not_stop_others(void **state)
 					  "	printf %%040d 0 >'%s/worktrees/feat-a/HEAD'\n"
 					  "	kill -9 0;;",
 					  fx->common, fx->common);
-	create_git_shim(fx, clause);
-	pid_t pid = start_worker(args);
-	create_git_shim(fx, NULL);
-	assert_true(reap_worker(pid));
+	killed_by(fx, clause, args);
 	assert_int_not_equal(fx_try(fx->repo, NULL, (const char *const[]){"git", "worktree", "list", NULL}),
 			     0);
 	json_auto_t *other = create_args(fx, "wt-000000000002", "other");
@@ -303,10 +309,7 @@ static void test_W11_a_git_that_was_killed_while_it_took_back(void **state)
 						  "	cd '%s/worktrees' && rm -r feat-a/%s\n"
 						  "	kill -9 0;;",
 						  fx->common, removed[i]);
-		create_git_shim(fx, clause);
-		pid_t pid = start_worker(args);
-		create_git_shim(fx, NULL);
-		assert_true(reap_worker(pid));
+		killed_by(fx, clause, args);
 		repeat_and_compare(fx, args, wanted, removed[i]);
 		wipe(fx);
 	}
@@ -325,10 +328,7 @@ static void test_W11_lock_files_of_a_killed_git(void **state)
 	} cases[] = {{"update-ref", "refs/heads/feat/a.lock"}, {"reset", "worktrees/feat-a/index.lock"}};
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		autofree char *clause = xasprintf("*' %s '*) kill -9 0;;", cases[i].command);
-		create_git_shim(fx, clause);
-		pid_t pid = start_worker(args);
-		create_git_shim(fx, NULL);
-		assert_true(reap_worker(pid));
+		killed_by(fx, clause, args);
 		fx_write(fx->common, cases[i].lock, "");
 		repeat_and_compare(fx, args, wanted, cases[i].command);
 		wipe(fx);

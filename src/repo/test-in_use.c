@@ -64,6 +64,26 @@ static void test_W2_a_lock_of_somebody_else_stays(void **state)
 	}
 }
 
+/* What a kill leaves: the file beside, half written, or whole and already the lock by another name. */
+static void test_W11_what_a_killed_lock_left_is_no_lock_of_others(void **state)
+{
+	struct fixture *fx = *state;
+	json_auto_t *args = in_use_args(fx);
+	fx_write(fx->common, "worktrees/tree/locked.coppice", "coppice bo");
+	assert_true(is_locked(args));
+	expect_lock(fx, "coppice boot=abc pid=77 start=5\n");
+	autofree char *file = path_join(fx->common, "worktrees/tree/locked"),
+		      *beside = path_join(fx->common, "worktrees/tree/locked.coppice");
+	assert_int_equal(link(file, beside), 0);
+	assert_true(is_locked(args));
+	expect_lock(fx, "coppice boot=abc pid=77 start=5\n");
+	/* Somebody else's lock has come instead of ours. */
+	fx_write(fx->common, "worktrees/tree/locked.coppice", "coppice boot=abc pid=77 start=5\n");
+	fx_write(fx->common, "worktrees/tree/locked", "on a stick\n");
+	assert_true(is_locked(args));
+	expect_lock(fx, "on a stick\n");
+}
+
 /* At random instants; what is left is never taken for a lock of somebody else's. */
 static void test_W11_in_use_killed_at_any_instant(void **state)
 {
@@ -99,6 +119,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fx_test(test_W2_the_lock_names_who_uses_it_and_goes_with_it),
 		fx_test(test_W2_a_lock_of_somebody_else_stays),
+		fx_test(test_W11_what_a_killed_lock_left_is_no_lock_of_others),
 		fx_test(test_W11_in_use_killed_at_any_instant),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
